@@ -1,0 +1,71 @@
+"""Every error that mesh_lab raises on purpose, each telling a person what to do.
+
+An error names the part, the field, what was given and what is allowed.  All of them are
+`MeshLabError`, so that one ``except`` catches them; those that report a bad argument are
+`ValueError` too, as Python users expect.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Deadlock",
+    "EventError",
+    "MeshLabError",
+    "PartError",
+    "ScenarioError",
+    "ScenarioFileError",
+    "TraceError",
+    "UnstableError",
+]
+
+
+class MeshLabError(Exception):
+    """The base of every error that mesh_lab raises on purpose."""
+
+
+class PartError(MeshLabError, ValueError):
+    """A part was declared with a field it cannot have.
+
+    Parameters
+    ----------
+    part : str
+        The part, as its kind and name: ``"Service 'orders'"``.
+    field : str
+        The field that is wrong, or ``""`` when it is the part as a whole.
+    problem : str
+        What was given and what is allowed.
+    """
+
+    def __init__(self, part: str, field: str, problem: str) -> None:
+        super().__init__(part, field, problem)
+        self.part = part
+        self.field = field
+        self.problem = problem
+
+    def __str__(self) -> str:
+        where = f"{self.part}, {self.field}" if self.field else self.part
+        return f"{where}: {self.problem}"
+
+
+class ScenarioError(MeshLabError, ValueError):
+    """The parts are fine one by one, but do not fit together."""
+
+
+class ScenarioFileError(MeshLabError, ValueError):
+    """A scenario file cannot be read, or a scenario cannot be written."""
+
+
+class TraceError(MeshLabError, ValueError):
+    """A recorded trace is malformed: the message names file, line, column and what was found."""
+
+
+class EventError(MeshLabError, ValueError):
+    """An event lacks a required attribute, or has one that CloudEvents 1.0 does not allow."""
+
+
+class UnstableError(MeshLabError, ValueError):
+    """A formula was asked about a system whose load is not below its capacity."""
+
+
+class Deadlock(MeshLabError, RuntimeError):  # noqa: N818  (the field's word for it)
+    """Requests are in flight, and nothing is left that could move them."""

@@ -1,0 +1,210 @@
+"""The columns in which a run is kept while it happens: one row a request, one row a visit.
+
+A *visit* is one request at one part.  When no request can make a second visit and none can be
+blocked on its way, the visit's row is the request's row, and one set of columns does for both
+(33 bytes a request).  Columns are `array.array`: a scalar store costs half of NumPy's, and NumPy
+reads them without a copy when the run is over.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clock import Clock
+
+__all__ = ["OUTCOMES", "Ledger", "Request"]
+
+OUTCOMES = (
+    "in_flight",
+    "ok",
+    "rejected",
+    "dropped",
+    "expired",
+    "failed",
+    "crashed",
+    "unavailable",
+)
+IN_FLIGHT, OK, REJECTED, DROPPED, EXPIRED, FAILED, CRASHED, UNAVAILABLE = range(len(OUTCOMES))
+
+_NAN = math.nan
+_GROWTH = 4096  # rows at first, when the number of requests is not known beforehand
+
+
+class Request:
+    """What moves through the parts: who it is, and what the part that holds it notes on it.
+
+    Its identity is (source, number).  The engine makes them; user code may read `source`,
+    `number`, `priority`, `deadline`, `arrival` and `payload`.
+    """
+
+    arrival: float = 0.0
+    priority: int = 0
+    deadline: float = math.inf
+    carried: float | None = None
+    payload: Any = None
+    on_end: Any = None  # called with the request when it has ended
+    visits: dict[int, int] | None = None
+    visit: int = 0
+    outcome: int = IN_FLIGHT
+    # notes of the part that holds it
+    order: int = 0  # its place by arrival at the line
+    work: float = 0.0  # seconds of work it still needs there
+    slot: int = -1  # where it stands in a random-order line
+    waits: bool = False
+    timer: Any = None
+    alarm: Any = None
+    due: float = 0.0  # when its work is planned to end
+    began: int = 0  # sequence of its last start
+
+    def __init__(self, source: int, number: int, row: int) -> None:
+        self.source = source
+        self.number = number
+        self.row = row
+        self.call = row
+
+    def __repr__(self) -> str:
+        return f"Request(source={self.source}, number={self.number})"
+
+
+class Ledger:
+    """The columns of one run.
+
+    Parameters
+    ----------
+    clock : Clock
+        Is told when the last request has ended.
+    visits : bool
+        Whether visits need rows of their own.
+    rows : int, optional
+        How many requests there will be, when that is known.
+    """
+
+    def __init__(self, clock: Clock, *, visits: bool, rows: int | None = None) -> None:
+        self.clock = clock
+        self.own_visits = visits
+        self.in_flight = 0
+        self.requests = 0
+        self.calls = 0
+        self.request_arrival = array("d")
+        self.request_source = array("h")
+        self.station = array("h")
+        self.endpoint = array("i")
+        self.start = array("d")
+        self.finish = array("d")
+        self.outcome = array("b")
+        self.call_request = array("q")
+        self.sent = array("d")
+        self.arrival = array("d")
+        size = _GROWTH if rows is None else rows
+        self._grow_requests(size)
+        if visits:
+            self._grow_calls(size)
+
+    # -- while it runs -------------------------------------------------------------------------
+
+    def open(self, source: int, number: int, now: float) -> Request:
+        """Begin a request of source number `source`."""
+        row = self.requests
+        self.requests = row + 1
+        self.in_flight += 1
+        try:
+            self.request_arrival[row] = now
+        except IndexError:
+            self._grow_requests(max(row, _GROWTH))
+            self.request_arrival[row] = now
+        self.request_source[row] = source
+        request = Request(source, number, row)
+        request.arrival = now
+        return request
+
+    def visit(self, request: Request, station: int, endpoint: int, now: float) -> None:
+        """Begin a visit: the request is offered to an endpoint of a station."""
+        if not self.own_visits:
+            self.station[request.row] = station
+            self.endpoint[request.row] = endpoint
+            return
+        call = self.calls
+        self.calls = call + 1
+        request.call = call
+        try:
+            self.sent[call] = now
+        except IndexError:
+            self._grow_calls(max(call, _GROWTH))
+            self.sent[call] = now
+        self.call_request[call] = request.row
+        self.station[call] = station
+        self.endpoint[call] = endpoint
+
+    def admit(self, request: Request, now: float) -> None:
+        """Note that the station has taken the request in."""
+        if self.own_visits:
+            self.arrival[request.call] = now
+
+    def close(self, request: Request, outcome: int, now: float) -> None:
+        """End a visit."""
+        call = request.call
+        self.finish[call] = now
+        self.outcome[call] = outcome
+        request.outcome = outcome
+
+    def end(self, request: Request) -> None:
+        """End a request: its last visit has been closed."""
+        self.in_flight -= 1
+        if request.on_end is not None:
+            self.clock.agenda.append((request.on_end, request))
+        if not self.in_flight and self.clock.stopped:
+            self.clock.finish()
+
+    # -- when it is over -----------------------------------------------------------------------
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns of the visits, as NumPy arrays that share memory with the ledger."""
+        n = self.calls if self.own_visits else self.requests
+        made = {
+            "station": np.frombuffer(self.station, np.int16)[:n],
+            "endpoint": np.frombuffer(self.endpoint, np.int32)[:n],
+            "start": np.frombuffer(self.start, np.float64)[:n],
+            "finish": np.frombuffer(self.finish, np.float64)[:n],
+            "outcome": np.frombuffer(self.outcome, np.int8)[:n],
+        }
+        if self.own_visits:
+            made["request"] = np.frombuffer(self.call_request, np.int64)[:n]
+            made["sent"] = np.frombuffer(self.sent, np.float64)[:n]
+            made["arrival"] = np.frombuffer(self.arrival, np.float64)[:n]
+        return made
+
+    def request_columns(self) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        """Return (source, arrival) of the requests, sharing memory with the ledger."""
+        n = self.requests
+        return (
+            np.frombuffer(self.request_source, np.int16)[:n],
+            np.frombuffer(self.request_arrival, np.float64)[:n],
+        )
+
+    # -- room ----------------------------------------------------------------------------------
+
+    def _grow_requests(self, more: int) -> None:
+        self.request_source.frombytes(bytes(2 * more))
+        self.request_arrival.frombytes(bytes(8 * more))
+        if not self.own_visits:
+            self._grow_outcomes(more)
+
+    def _grow_calls(self, more: int) -> None:
+        nothing = np.full(more, _NAN).tobytes()
+        self.call_request.frombytes(bytes(8 * more))
+        self.sent.frombytes(nothing)
+        self.arrival.frombytes(nothing)
+        self._grow_outcomes(more)
+
+    def _grow_outcomes(self, more: int) -> None:
+        nothing = np.full(more, _NAN).tobytes()
+        self.start.frombytes(nothing)
+        self.finish.frombytes(nothing)
+        self.station.frombytes(bytes(2 * more))
+        self.endpoint.frombytes(bytes(4 * more))
+        self.outcome.frombytes(bytes(more))
