@@ -1,0 +1,185 @@
+"""What ``make lab``, ``make test`` and the other commands do, step by step, each saying so.
+
+Every command sets up what is missing first.  `test` runs all of its steps even when one fails, so
+that one run shows everything there is to mend, and ends with a line that names what failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .environment import ROOT, SetupError, ensure
+
+__all__ = ["TEST_STEPS", "Step", "main"]
+
+FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of `test`: what it says, and what it asks the environment's Python to run."""
+
+    says: str
+    runs: tuple[str, ...]
+
+
+TEST_STEPS = (
+    Step("lint (ruff check)", ("ruff", "check", ".")),
+    Step("format (ruff format)", ("ruff", "format", "--check", ".")),
+    Step("types (mypy)", ("mypy",)),
+    Step(
+        "unit tests and doctests, README included (pytest)",
+        ("pytest", "-q", "--doctest-modules", "--doctest-glob=*.md")
+        + ("tests", "mesh_lab", "tools", "README.md", "CONTRIBUTING.md"),
+    ),
+    Step("notebook guard", ("tools.guard",)),
+    Step(
+        "the course as committed: run again, outputs compared (nbval)",
+        ("pytest", "-q", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "notebooks"),
+    ),
+    Step("the course with every solution put in, strictly", ("tools.solved",)),
+)
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message is one line for the user."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command named in `arguments`, ``lab`` by default; return the exit code."""
+    parser = argparse.ArgumentParser(prog="lab.py", description="Open the lab, or check it.")
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "lab": lab,
+        "test": test,
+        "notebooks": notebooks,
+        "validate": validate,
+        "browser": browser,
+        "setup": setup,
+    }
+    parser.add_argument("command", nargs="?", default="lab", choices=commands)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to the command's tool")
+    chosen = parser.parse_args(arguments)
+    try:
+        return commands[chosen.command](chosen.rest)
+    except (SetupError, CommandError) as error:
+        print(f"mesh_lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def setup(rest: list[str]) -> int:
+    """Set up what is missing, and nothing else."""
+    ensure()
+    print("Ready.")
+    return 0
+
+
+def lab(rest: list[str]) -> int:
+    """Open JupyterLab on the first notebook: loopback, a token, the repository as root."""
+    port = _free_port()
+    python = ensure()
+    print(f"Opening JupyterLab on {FIRST_NOTEBOOK}, port {port} (stop it with Ctrl-C).", flush=True)
+    command = [
+        *(str(python), "-m", "jupyterlab"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        f"--ServerApp.root_dir={ROOT}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
+        *(["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []),  # containers
+        *rest,
+    ]
+    if os.name == "nt":
+        return subprocess.call(command, cwd=ROOT)
+    os.chdir(ROOT)
+    os.execv(command[0], command)  # JupyterLab gets Ctrl-C and other signals itself
+
+
+def test(rest: list[str]) -> int:
+    """Run every test step; name those that failed."""
+    python = ensure()
+    failed = []
+    with _clean_room() as environment:
+        for number, step in enumerate(TEST_STEPS, start=1):
+            print(f"\n[{number}/{len(TEST_STEPS)}] {step.says}", flush=True)
+            started = time.monotonic()
+            code = _call(python, step.runs, environment)
+            verdict = "passed" if code == 0 else f"FAILED (exit code {code})"
+            print(
+                f"[{number}/{len(TEST_STEPS)}] {verdict}, {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
+            if code != 0:
+                failed.append(step.says)
+    if failed:
+        print(f"\n{len(failed)} of {len(TEST_STEPS)} steps failed: " + "; ".join(failed))
+        return 1
+    print(f"\nAll {len(TEST_STEPS)} steps passed.")
+    return 0
+
+
+def notebooks(rest: list[str]) -> int:
+    """Regenerate the outputs of all notebooks, or of those whose numbers are given; then guard."""
+    python = ensure()
+    with _clean_room() as environment:
+        code = _call(python, ("tools.regenerate", *rest), environment)
+        return code or _call(python, ("tools.guard", *rest), environment)
+
+
+def validate(rest: list[str]) -> int:
+    """Run the longer checks, which ``make test`` leaves out."""
+    python = ensure()
+    return _call(python, ("pytest", "-q", "-m", "validate", "tests", *rest), dict(os.environ))
+
+
+def browser(rest: list[str]) -> int:
+    """Open every notebook in a headless browser, run all cells, save screenshots."""
+    python = ensure(extras=("lab", "test", "browser"))
+    return _call(python, ("tools.browser_check", *rest), dict(os.environ))
+
+
+def _call(python: Path, runs: Sequence[str], environment: dict[str, str]) -> int:
+    return subprocess.call([str(python), "-m", *runs], cwd=ROOT, env=environment)
+
+
+@contextmanager
+def _clean_room() -> Iterator[dict[str, str]]:
+    """Yield an environment in which nothing personal can change a notebook's outputs.
+
+    The reader's predictions and IPython start-up files are theirs; neither belongs in an output.
+    """
+    with tempfile.TemporaryDirectory(prefix="mesh_lab-") as scratch:
+        yield {
+            **os.environ,
+            "IPYTHONDIR": str(Path(scratch, "ipython")),
+            "MESH_LAB_LEDGER": str(Path(scratch, "predictions.json")),
+            "MESH_LAB_STRICT": "",
+        }
+
+
+def _free_port() -> int:
+    """Return the port asked for with PORT=, 8888 by default, after a look that it is free."""
+    wish = os.environ.get("PORT") or "8888"
+    if not wish.isdecimal() or not 1 <= int(wish) <= 65535:
+        raise CommandError(f"PORT={wish} is not a port: give a whole number from 1 to 65535.")
+    with socket.socket() as probe:
+        if os.name != "nt":  # a port that is only cooling down is free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(wish)))
+        except OSError as error:
+            raise CommandError(
+                f"port {wish} cannot be used ({error.strerror}), perhaps another JupyterLab has it: "
+                f"stop that one, or give another port with PORT=, as in: make lab PORT={int(wish) % 65535 + 1}"
+            ) from None
+    return int(wish)
