@@ -39,8 +39,10 @@ TEST_STEPS = (
     Step("types (mypy)", ("mypy",)),
     Step(
         "unit tests and doctests, README included (pytest)",
-        ("pytest", "-q", "--doctest-modules", "--doctest-glob=*.md")
-        + ("tests", "mesh_lab", "tools", "README.md", "CONTRIBUTING.md"),
+        (
+            *("pytest", "-q", "--doctest-modules", "--doctest-glob=*.md"),
+            *("tests", "mesh_lab", "tools", "README.md", "CONTRIBUTING.md"),
+        ),
     ),
     Step("notebook guard", ("tools.guard",)),
     Step(
@@ -178,8 +180,9 @@ def _free_port() -> int:
         try:
             probe.bind(("127.0.0.1", int(wish)))
         except OSError as error:
+            other = int(wish) % 65535 + 1
             raise CommandError(
-                f"port {wish} cannot be used ({error.strerror}), perhaps another JupyterLab has it: "
-                f"stop that one, or give another port with PORT=, as in: make lab PORT={int(wish) % 65535 + 1}"
+                f"port {wish} cannot be used ({error.strerror}); perhaps another JupyterLab "
+                f"has it. Stop that one, or give another port: make lab PORT={other}"
             ) from None
     return int(wish)

@@ -94,8 +94,8 @@ def ensure(root: Path = ROOT, extras: Sequence[str] = EXTRAS) -> Path:
 
 
 def _install(root: Path, python: Path, extras: Sequence[str], *, again: bool) -> None:
-    """Install the project and its pinned dependencies, with uv when it can be had, else with pip."""
-    what = ["-c", root / "constraints.txt", "-e", f"{root}[{','.join(extras)}]"]
+    """Install the project and what it needs, pinned: with uv, or with pip where uv fails."""
+    what: list[str | Path] = ["-c", root / "constraints.txt", "-e", f"{root}[{','.join(extras)}]"]
     _say("Set-up: installing what constraints.txt pins (first time: some 250 MB, a minute or two).")
     if _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]):
         reinstall = ["--reinstall"] if again else []
@@ -105,14 +105,15 @@ def _install(root: Path, python: Path, extras: Sequence[str], *, again: bool) ->
     reinstall = ["--force-reinstall"] if again else []
     if not _run([python, "-m", "pip", "install", "--disable-pip-version-check", *reinstall, *what]):
         raise SetupError(
-            "the set-up failed: see the lines above (no network?); run the same command again to finish it."
+            "the set-up failed: see the lines above (no network?). "
+            "Run the same command again to finish it."
         )
 
 
 def _make(venv: Path, *, clear: bool) -> None:
     base = getattr(sys, "_base_executable", None) or sys.executable
     try:
-        import ensurepip  # noqa: F401, PLC0415  (Debian splits it off; say so before venv half fails)
+        import ensurepip  # noqa: F401  (Debian splits it off; say so before venv half fails)
     except ImportError:
         raise SetupError(
             f"{base} cannot make virtual environments: install its venv package "
