@@ -76,6 +76,12 @@ class Clock:
             do, argument = agenda.popleft()
             do(argument)
 
+    def stop_sources(self, in_flight: int) -> None:
+        """Make no more arrivals; the run is over when nothing is in flight."""
+        self.stopped = True
+        if not in_flight:
+            self.finish()
+
     def finish(self) -> None:
         """End the run: nothing that could still change a row is left."""
         done = self._done

@@ -55,11 +55,8 @@ class Request:
     order: int = 0  # its place by arrival at the line
     work: float = 0.0  # seconds of work it still needs there
     slot: int = -1  # where it stands in a random-order line
-    waits: bool = False
-    timer: Any = None
-    alarm: Any = None
+    timer: Any = None  # its time-to-live, while it waits
     due: float = 0.0  # when its work is planned to end
-    began: int = 0  # sequence of its last start
 
     def __init__(self, source: int, number: int, row: int) -> None:
         self.source = source
@@ -145,17 +142,16 @@ class Ledger:
         if self.own_visits:
             self.arrival[request.call] = now
 
-    def close(self, request: Request, outcome: int, now: float) -> None:
-        """End a visit."""
-        call = request.call
+    def close(self, call: int, outcome: int, now: float) -> None:
+        """End the visit in row `call`."""
         self.finish[call] = now
         self.outcome[call] = outcome
-        request.outcome = outcome
 
-    def end(self, request: Request) -> None:
-        """End a request: its last visit has been closed."""
+    def end(self, request: Request, outcome: int) -> None:
+        """End a request: its last visit has been closed with `outcome`."""
         self.in_flight -= 1
         if request.on_end is not None:
+            request.outcome = outcome
             self.clock.agenda.append((request.on_end, request))
         if not self.in_flight and self.clock.stopped:
             self.clock.finish()

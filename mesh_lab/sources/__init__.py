@@ -1,0 +1,1 @@
+"""Where requests come from: open sources, closed loops of users, and recorded traces."""

@@ -1,0 +1,272 @@
+"""Those who serve a line: workers, synchronous or asynchronous, their failures and their outages.
+
+A *synchronous* worker is held for the whole of a request: its work and its wait for I/O.  An
+*asynchronous* one is held for the work only; the request then waits for its I/O by itself, and a
+limit on concurrency counts those that are in either phase.
+
+At a completion, in this order: the request may fail; its next place is chosen; a place that blocks
+is asked first, and while it does not take the request, the worker stays held (blocking after
+service).  Then the worker is freed and the line moves up, blocked producers of this line are let
+in, the balancer is told, and the onward arrival goes on the agenda.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ..clock import COMPLETION, Alarm, Clock
+from ..ledger import CRASHED, FAILED, OK, Ledger, Request
+from .line import Line, Place
+
+__all__ = ["Hands", "Workers"]
+
+Need = Callable[[Request], float]
+Onward = Callable[[Request], "Place | None"]
+
+
+class Hands:
+    """What every kind of crew does when a request is done: fail it, send it on, free the worker.
+
+    Parameters
+    ----------
+    line : Line
+        The line that it serves.
+    need : callable
+        The seconds of work of a request.
+    failure : float
+        The probability that a request fails.
+    chance : callable
+        The uniform draw of a request that decides whether it fails.
+    onward : callable
+        The next place of a request; None when it leaves.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        line: Line,
+        need: Need,
+        *,
+        failure: float = 0.0,
+        chance: Need | None = None,
+        onward: Onward | None = None,
+    ) -> None:
+        self.clock = clock
+        self.ledger = ledger
+        self.line = line
+        self.need = need
+        self.failure = failure
+        self.chance = chance
+        self.onward = onward
+        self.blocked: dict[Request, tuple[Place, int]] = {}  # done, but the next place is full
+        self.free = 0
+
+    def let_go(self, request: Request) -> None:
+        """Free what a request holds; each kind of crew says how."""
+        raise NotImplementedError
+
+    def depart(self, request: Request, now: float) -> None:
+        """Send a request on whose service is complete."""
+        if self.chance is not None and self.chance(request) < self.failure:
+            self._leave(request, request.call, FAILED, None, now)
+            return
+        onward = self.onward(request) if self.onward is not None else None
+        call = request.call
+        if onward is None or not onward.blocks:
+            self._leave(request, call, OK, onward, now)
+        elif onward.arrive(request, self._released):
+            self._moved(request, call, now)
+        else:
+            self.blocked[request] = (onward, call)
+
+    def _leave(
+        self, request: Request, call: int, outcome: int, onward: Place | None, now: float
+    ) -> None:
+        self._move_up(request, call, outcome, now)
+        if onward is not None:
+            self.clock.agenda.append((onward.arrive, request))
+        else:
+            self.ledger.end(request, outcome)
+
+    def _moved(self, request: Request, call: int, now: float) -> None:
+        """The next place has the request already: only what it held here is freed."""
+        self._move_up(request, call, OK, now)
+
+    def _released(self, request: Request) -> None:
+        _, call = self.blocked.pop(request)
+        self._moved(request, call, self.clock.env.now)
+
+    def _move_up(self, request: Request, call: int, outcome: int, now: float) -> None:
+        line = self.line
+        self.ledger.close(call, outcome, now)
+        self.let_go(request)
+        line.serve(now)
+        if line.producers:
+            line.let_in(now)
+        if line.told is not None:
+            line.told(line.endpoint)
+
+    def end_crashed(self, request: Request, now: float) -> None:
+        """End a request that was in the hands of a crew that crashed."""
+        call = request.call
+        if request in self.blocked:
+            place, call = self.blocked.pop(request)
+            place.withdraw(request)  # type: ignore[attr-defined]
+        self.ledger.close(call, CRASHED, now)
+        if self.line.told is not None:
+            self.line.told(self.line.endpoint)
+        self.ledger.end(request, CRASHED)
+
+
+class Workers(Hands):
+    """A number of workers, each with one request at a time.
+
+    Parameters
+    ----------
+    workers : int
+        How many there are.
+    io : callable, optional
+        The seconds of I/O of a request after its work.
+    is_async : bool
+        Whether the worker is free during the I/O.
+    concurrency : int, optional
+        How many requests may be in work or I/O together, when asynchronous.
+    resumes : bool
+        Whether a request may be interrupted and go on later with the work that is left.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        line: Line,
+        need: Need,
+        *,
+        workers: int = 1,
+        io: Need | None = None,
+        is_async: bool = False,
+        concurrency: int | None = None,
+        resumes: bool = False,
+        failure: float = 0.0,
+        chance: Need | None = None,
+        onward: Onward | None = None,
+    ) -> None:
+        super().__init__(
+            clock, ledger, line, need, failure=failure, chance=chance, onward=onward
+        )
+        self.workers = workers
+        self.io = io
+        self.is_async = is_async
+        self.concurrency = concurrency if concurrency is not None else math.inf
+        self.resumes = resumes
+        self.up = True
+        self.busy = 0  # workers that are held
+        self.free = self._startable()
+        # what is in its hands, in order of start; None once its work and I/O are done
+        self.hands: dict[Request, Alarm | None] = {}
+        self._spare: list[Alarm] = []
+        self._starts = ledger.start
+
+    def held(self) -> int:
+        """Return how many requests are in its hands."""
+        return len(self.hands)
+
+    def start(self, request: Request, now: float) -> None:
+        """Begin to serve `request`; one that was interrupted goes on."""
+        starts, call = self._starts, request.call
+        if starts[call] != starts[call]:  # NaN: it never started before
+            starts[call] = now
+        work = request.work if self.line.knows_work else self.need(request)
+        if self.io is not None and not self.is_async:
+            work = work + self.io(request)
+        request.due = now + work
+        alarm = self._spare.pop() if self._spare else Alarm(self._worked)
+        alarm.subject = request
+        self.hands[request] = alarm
+        self.busy += 1
+        self.free = self._startable()
+        self.clock.schedule(alarm, COMPLETION, work)
+
+    def _worked(self, alarm: Alarm) -> None:
+        request = alarm.subject
+        if request is None:
+            return
+        alarm.callbacks = alarm.again
+        self._spare.append(alarm)
+        now = self.clock.env.now
+        if self.is_async:
+            waits = Alarm(self._answered, request)
+            self.hands[request] = waits
+            self.busy -= 1
+            self.clock.schedule(waits, COMPLETION, self.io(request) if self.io else 0.0)
+            self.free = self._startable()
+            self.line.serve(now)
+            if self.line.producers:
+                self.line.let_in(now)
+        else:
+            self.hands[request] = None
+            self.depart(request, now)
+        if self.clock.agenda:
+            self.clock.drain()
+
+    def _answered(self, alarm: Alarm) -> None:
+        request = alarm.subject
+        if request is None:
+            return
+        self.hands[request] = None
+        self.depart(request, self.clock.env.now)
+        if self.clock.agenda:
+            self.clock.drain()
+
+    def let_go(self, request: Request) -> None:
+        """Free the worker, or the place among the concurrent ones."""
+        del self.hands[request]
+        if not self.is_async:
+            self.busy -= 1
+        self.free = self._startable()
+
+    def _startable(self) -> int:
+        if not self.up:
+            return 0
+        idle = self.workers - self.busy
+        return int(min(idle, self.concurrency - len(self.hands))) if self.is_async else idle
+
+    def make_way(self, request: Request, now: float) -> Request | None:
+        """Interrupt the least urgent one, if it is less urgent than `request`.
+
+        The victim is the one with the largest priority number; among those the one that was
+        started (or resumed) last.  What is left of its work is its planned end minus now.
+        """
+        victim: Request | None = None
+        for other, alarm in self.hands.items():
+            if alarm is not None and (victim is None or other.priority >= victim.priority):
+                victim = other
+        if victim is None or victim.priority <= request.priority:
+            return None
+        alarm = self.hands.pop(victim)
+        assert alarm is not None
+        alarm.subject = None  # abandoned: it is still in the heap
+        victim.work = victim.due - now
+        self.busy -= 1
+        self.free = self._startable()
+        return victim
+
+    def crash(self, now: float) -> None:
+        """End everything in its hands, and start nothing until `recover`."""
+        self.up = False
+        for request, alarm in list(self.hands.items()):
+            if alarm is not None:
+                alarm.subject = None
+            self.end_crashed(request, now)
+        self.hands.clear()
+        self.busy = 0
+        self.free = 0
+
+    def recover(self, now: float) -> None:
+        """Serve again, those who wait first."""
+        self.up = True
+        self.free = self._startable()
+        self.line.serve(now)
+        self.line.let_in(now)

@@ -1,0 +1,285 @@
+"""A waiting line: who gets in, who waits, who is turned away, who is let in later.
+
+An offered request is started if a crew can take it, waits if there is room, and otherwise meets
+the line's overflow rule:
+
+``reject``       it leaves at once as ``rejected``
+``drop_oldest``  the one that came first among the waiting leaves as ``dropped``; it waits
+``block``        its producer (a source, a worker upstream) is blocked until there is room
+
+With a time-to-live, whoever has waited that long without being started leaves as ``expired``.
+`capacity` counts those that wait; for ``"ps"`` and ``"preemptive"``, where waiting and being
+served mix, the limit is on both together: workers + capacity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from ..clock import EXPIRY, Alarm, Clock
+from ..ledger import CRASHED, DROPPED, EXPIRED, REJECTED, UNAVAILABLE, Ledger, Request
+from .discipline import Waiting
+
+__all__ = ["Crew", "Line", "Overflow", "Place", "Release"]
+
+Overflow = Literal["reject", "drop_oldest", "block"]
+Release = Callable[[Request], None]
+
+
+class Place(Protocol):
+    """Where a request can be sent: a line, or a service that picks one of its lines."""
+
+    name: str
+    blocks: bool
+
+    def arrive(self, request: Request, release: Release | None = None) -> bool:
+        """Offer `request`; False when its producer is blocked until `release` is called."""
+        ...
+
+
+class Crew(Protocol):
+    """Those who serve a line."""
+
+    free: int  # how many requests it could start now
+
+    def start(self, request: Request, now: float) -> None:
+        """Begin to serve `request`."""
+        ...
+
+    def held(self) -> int:
+        """Return how many requests are in its hands."""
+        ...
+
+    def need(self, request: Request) -> float:
+        """Return the seconds of work that `request` needs here."""
+        ...
+
+    def make_way(self, request: Request, now: float) -> Request | None:
+        """Interrupt and return somebody less urgent than `request`, if there is one."""
+        ...
+
+    def crash(self, now: float) -> None:
+        """End everything in its hands, and start nothing until `recover`."""
+        ...
+
+    def recover(self, now: float) -> None:
+        """Serve again."""
+        ...
+
+
+class Line:
+    """One waiting line and the crews that serve it.
+
+    Parameters
+    ----------
+    waiting : Waiting
+        Keeps those that wait, in the order of the discipline.
+    room : float
+        How many may wait (or, where `limits_total`, be there in all); infinity for no limit.
+    knows_work : bool
+        Whether the discipline needs to know on arrival how much work a request brings.
+    counts_visits : bool
+        Whether a request may come back here, so that its visits must be told apart.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        name: str,
+        waiting: Waiting,
+        *,
+        station: int,
+        endpoint: int = 0,
+        room: float = math.inf,
+        overflow: Overflow = "reject",
+        ttl: float | None = None,
+        limits_total: bool = False,
+        preemptive: bool = False,
+        knows_work: bool = False,
+        counts_visits: bool = False,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.ledger = ledger
+        self.waiting = waiting
+        self.station = station
+        self.endpoint = endpoint
+        self.room = room
+        self.overflow = overflow
+        self.blocks = overflow == "block"
+        self.ttl = ttl
+        self.limits_total = limits_total
+        self.preemptive = preemptive
+        self.knows_work = knows_work
+        self.counts_visits = counts_visits
+        self.crews: list[Crew] = []
+        self.producers: deque[tuple[Request, Release | None]] = deque()
+        self.down = False
+        self.told: Callable[[int], None] | None = None  # the balancer, when somebody has left
+        self._arrivals = 0
+
+    # -- getting in ----------------------------------------------------------------------------
+
+    def arrive(self, request: Request, release: Release | None = None) -> bool:
+        """Offer `request`; False when its producer is blocked until `release` is called."""
+        if self.counts_visits:
+            count_visit(request, self.station)
+        return self.offer(request, release)
+
+    def offer(self, request: Request, release: Release | None = None) -> bool:
+        """Offer a request whose visit has been counted already."""
+        now = self.clock.env.now
+        self.ledger.visit(request, self.station, self.endpoint, now)
+        if self.down:
+            self._turn_away(request, UNAVAILABLE, now)
+        elif not self._take_in(request, now):
+            if self.overflow == "block":
+                self.producers.append((request, release))
+                return False
+            if self.overflow == "drop_oldest" and len(self.waiting):
+                self._drop(self.waiting.oldest(), DROPPED, now)
+                self._take_in(request, now)
+            else:
+                self._turn_away(request, REJECTED, now)
+        return True
+
+    def _take_in(self, request: Request, now: float) -> bool:
+        """Start the request or let it wait, if it can be; False if there is no room."""
+        in_all = self._in_all() if self.limits_total else len(self.waiting)
+        for crew in self.crews:
+            if crew.free > 0 and not (self.limits_total and in_all >= self.room):
+                self._welcome(request, now)
+                crew.start(request, now)
+                return True
+        if in_all >= self.room:
+            return False
+        self._welcome(request, now)
+        if self.preemptive:
+            crew = self.crews[0]
+            victim = crew.make_way(request, now)
+            if victim is not None:
+                self.waiting.push(victim)
+                crew.start(request, now)
+                return True
+        self.waiting.push(request)
+        if self.ttl is not None:
+            request.timer = Alarm(self._expire, request)
+            self.clock.schedule(request.timer, EXPIRY, self.ttl)
+        return True
+
+    def _in_all(self) -> int:
+        return len(self.waiting) + sum(crew.held() for crew in self.crews)
+
+    def _welcome(self, request: Request, now: float) -> None:
+        self.ledger.admit(request, now)
+        request.order = self._arrivals
+        self._arrivals += 1
+        if self.knows_work:
+            request.work = self.crews[0].need(request)
+
+    # -- moving on -----------------------------------------------------------------------------
+
+    def serve(self, now: float) -> None:
+        """Start those who wait, as far as crews can take them."""
+        waiting = self.waiting
+        while len(waiting):
+            for crew in self.crews:
+                if crew.free > 0:
+                    break
+            else:
+                return
+            request = waiting.take()
+            if request.timer is not None:
+                request.timer.subject = None
+                request.timer = None
+            crew.start(request, now)
+
+    def let_in(self, now: float) -> None:
+        """Admit blocked producers while there is room; each is released on the agenda."""
+        producers = self.producers
+        while producers and self._take_in(producers[0][0], now):
+            request, release = producers.popleft()
+            if release is not None:
+                self.clock.agenda.append((release, request))
+
+    def withdraw(self, request: Request) -> None:
+        """Forget a blocked request whose producer has crashed."""
+        self.producers = deque(entry for entry in self.producers if entry[0] is not request)
+        self.ledger.close(request.call, CRASHED, self.clock.env.now)
+        if self.told is not None:
+            self.told(self.endpoint)
+
+    # -- leaving without service ---------------------------------------------------------------
+
+    def _turn_away(self, request: Request, outcome: int, now: float) -> None:
+        self.ledger.close(request.call, outcome, now)
+        if self.told is not None:
+            self.told(self.endpoint)
+        self.ledger.end(request, outcome)
+
+    def _drop(self, request: Request, outcome: int, now: float) -> None:
+        self.waiting.remove(request)
+        if request.timer is not None:
+            request.timer.subject = None
+            request.timer = None
+        self._turn_away(request, outcome, now)
+
+    def _expire(self, alarm: Alarm) -> None:
+        request = alarm.subject
+        if request is None:
+            return
+        now = self.clock.env.now
+        request.timer = None
+        self.waiting.remove(request)
+        self.ledger.close(request.call, EXPIRED, now)
+        self.let_in(now)
+        if self.told is not None:
+            self.told(self.endpoint)
+        self.ledger.end(request, EXPIRED)
+        self.clock.drain()
+
+    # -- outages -------------------------------------------------------------------------------
+
+    def close_down(self, outcome: int, now: float) -> None:
+        """Take the whole line out of service: everybody there ends with `outcome`."""
+        self.down = True
+        for crew in self.crews:
+            crew.crash(now)
+        while len(self.waiting):
+            self._drop(self.waiting.oldest(), outcome, now)
+        producers, self.producers = self.producers, deque()
+        for request, release in producers:
+            self._turn_away(request, UNAVAILABLE, now)
+            if release is not None:
+                self.clock.agenda.append((release, request))
+
+    def reopen(self, now: float) -> None:
+        """Serve again."""
+        self.down = False
+        for crew in self.crews:
+            crew.recover(now)
+
+    def stuck(self) -> str | None:
+        """Describe whoever cannot move here, for the report of a deadlock."""
+        blocked, waiting = len(self.producers), len(self.waiting)
+        if not blocked and not waiting:
+            return None
+        return f"{self.name!r} ({waiting} waiting, {blocked} blocked before it)"
+
+
+def count_visit(request: Request, station: int) -> None:
+    """Note which visit of `request` to `station` this is: 0 for the first."""
+    if request.visits is None:
+        request.visits = {}
+    request.visit = request.visits.get(station, 0)
+    request.visits[station] = request.visit + 1
+
+
+def stuck_places(lines: Sequence[Line]) -> str:
+    """Return the places where requests stand that nothing will move."""
+    found = [text for line in lines if (text := line.stuck()) is not None]
+    return ", ".join(found)
