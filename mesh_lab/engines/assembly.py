@@ -1,0 +1,346 @@
+"""From declared parts to live ones: lines, crews and sources, wired on one clock.
+
+`Assembly` is what both `mesh_lab.simulate` and `mesh_lab.build` make; the first also starts the
+sources and ends the run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import simpy
+
+from ..clock import OUTAGE, Alarm, Clock
+from ..distributions import Distribution
+from ..draws import Draws
+from ..errors import MeshLabError
+from ..ledger import CRASHED, Ledger, Request
+from ..scenario import Scenario
+from ..sources.base import Arrivals, Dress, OpenSource, Source, pick_by
+from ..sources.closed import Loop, Users
+from ..stations.crew import Need, Workers
+from ..stations.discipline import waiting_line
+from ..stations.handler import Handler, To, Work, WorkingFields
+from ..stations.line import Line, Place
+from ..stations.queue import Queue, WaitingFields
+from ..stations.service import Replicas, Service
+from ..stations.sharing import SharedWorkers
+
+__all__ = ["Assembly"]
+
+
+class Assembly:
+    """The live parts of one run.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        Where they live.
+    scenario : Scenario
+        The declared parts.
+    seed : int
+        Of all draws.
+    rows : int, optional
+        How many requests there will be, when that is known.
+    outside : bool
+        Whether processes outside the scenario put requests in, and want them told apart by visit.
+    """
+
+    line_kind: type[Line] = Line
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        scenario: Scenario,
+        seed: int,
+        *,
+        rows: int | None = None,
+        outside: bool = False,
+    ) -> None:
+        self.scenario = scenario
+        self.clock = Clock(env)
+        self.draws = Draws(seed)
+        visits = outside or scenario.moves_on
+        self.ledger = Ledger(self.clock, visits=visits, rows=rows)
+        self.source_names = [source.name for source in scenario.sources]
+        self.stations = [part.name for part in scenario.stations]
+        self.lines: list[Line] = []
+        self.places: dict[str, Place] = {}
+        self.live_sources: list[Arrivals | Loop] = []
+        for station, part in enumerate(scenario.stations):
+            if isinstance(part, Service):
+                self.places[part.name] = self._service(part, station)
+            else:
+                self.places[part.name] = self._line(part, part.name, station)
+        for handler in scenario.handlers:
+            self._handler(handler)
+
+    # -- stations ------------------------------------------------------------------------------
+
+    def _line(self, part: WaitingFields, name: str, station: int, endpoint: int = 0) -> Line:
+        discipline = part.discipline
+        crews = self.scenario.serving(name)
+        limits_total = discipline in {"ps", "preemptive"}
+        room = math.inf if part.capacity is None else float(part.capacity)
+        if limits_total:
+            room += sum(crew.workers for crew in crews)
+        # each replica makes random picks of its own
+        place = name if endpoint == 0 else f"{name}#{endpoint}"
+        order = iter(self.draws.column("uniform", place, "order", ""))
+        line = self.line_kind(
+            self.clock,
+            self.ledger,
+            name,
+            waiting_line(discipline, order.__next__),
+            station=station,
+            endpoint=endpoint,
+            room=room,
+            overflow=part.overflow,
+            ttl=part.ttl,
+            limits_total=limits_total,
+            preemptive=discipline == "preemptive",
+            knows_work=discipline in {"sjf", "ps", "preemptive"},
+            counts_visits=name in self.scenario.in_loops,
+        )
+        self.lines.append(line)
+        return line
+
+    def _crew(self, line: Line, part: WorkingFields, name: str, work: Work) -> None:
+        need = self._work(work, name)
+        chance = self._drawn("uniform", name, "failure") if part.failure > 0.0 else None
+        onward = self._onward(part.to, name)
+        if line.limits_total and not line.preemptive:
+            line.crews.append(
+                SharedWorkers(
+                    self.clock,
+                    self.ledger,
+                    line,
+                    need,
+                    workers=part.workers,
+                    failure=part.failure,
+                    chance=chance,
+                    onward=onward,
+                )
+            )
+            return
+        line.crews.append(
+            Workers(
+                self.clock,
+                self.ledger,
+                line,
+                need,
+                workers=part.workers,
+                io=None if part.io is None else self._drawn(part.io, name, "io"),
+                is_async=part.mode == "async",
+                concurrency=part.concurrency,
+                failure=part.failure,
+                chance=chance,
+                onward=onward,
+            )
+        )
+
+    def _handler(self, part: Handler) -> None:
+        line = self.places[part.source]
+        assert isinstance(line, Line)
+        self._crew(line, part, part.name, part.work)
+        crew = line.crews[-1]
+        for start, end in part.outages:
+            self._at(start, crew.crash)
+            self._at(end, crew.recover)
+
+    def _service(self, part: Service, station: int) -> Place:
+        lines = [self._line(part, part.name, station, i) for i in range(part.replicas)]
+        for line in lines:
+            self._crew(line, part, part.name, part.service_time)
+
+        def close_down(now: float) -> None:
+            for line in lines:
+                line.close_down(CRASHED, now)
+
+        def reopen(now: float) -> None:
+            for line in lines:
+                line.reopen(now)
+
+        for start, end in part.outages:
+            self._at(start, close_down)
+            self._at(end, reopen)
+        if part.replicas == 1:
+            return lines[0]
+
+        def chances(k: int) -> Need:
+            return self._drawn("uniform", part.name, f"balance{k}" if k else "balance")
+
+        pick = part.balancer.picker(part.replicas, chances)
+        loops = part.name in self.scenario.in_loops
+        return Replicas(part.name, lines, pick, counts_visits=loops)
+
+    def _at(self, time: float, do: Callable[[float], None]) -> None:
+        def ring(alarm: Alarm) -> None:
+            do(time)
+            self.clock.drain()
+
+        self.clock.schedule(Alarm(ring), OUTAGE, time)
+
+    # -- draws and choices ---------------------------------------------------------------------
+
+    def _drawn(self, of: Distribution | str, part: str, purpose: str) -> Need:
+        """Return the function from a request to its draw at this part, by its address."""
+        first: dict[int, Callable[[int], float]] = {}
+        later: dict[tuple[int, int], Callable[[int], float]] = {}
+        names, column = self.source_names, self.draws.column
+
+        def draw(request: Request) -> float:
+            source, visit = request.source, request.visit
+            try:
+                if visit:
+                    return later[source, visit](request.number)
+                return first[source](request.number)
+            except KeyError:
+                at = column(of, part, purpose, names[source], visit).at
+                if visit:
+                    later[source, visit] = at
+                else:
+                    first[source] = at
+                return at(request.number)
+
+        return draw
+
+    def _work(self, work: Work, part: str) -> Need:
+        if isinstance(work, Distribution):
+            return self._drawn(work, part, "service")
+        if work is None:
+            return _carried
+        rng = self.draws.generator(part, "user")
+
+        def asked(request: Request) -> float:
+            seconds = work(request, rng)
+            if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
+                raise MeshLabError(
+                    f"{part!r}: the function for its work returned {seconds!r} for {request}; it "
+                    "must return seconds, a finite number that is not negative"
+                )
+            return float(seconds)
+
+        return asked
+
+    def _onward(self, to: To, part: str) -> Callable[[Request], Place | None] | None:
+        if to is None:
+            return None
+        places = self.places
+        if isinstance(to, str):
+            return lambda request: places[to]
+        choose = pick_by(list(to), list(to.values()))
+        uniform = self._drawn("uniform", part, "route")
+
+        def onward(request: Request) -> Place | None:
+            name = choose(uniform(request))
+            return None if name is None else places[name]
+
+        return onward
+
+    # -- sources -------------------------------------------------------------------------------
+
+    def add_sources(self, count_open: Callable[[], bool], count_users: Callable[[], bool]) -> None:
+        """Make the sources live; the functions count an arrival and say when it was the last."""
+        finite = 0
+        for index, part in enumerate(self.scenario.sources):
+            choose = self._onward(part.to, part.name)
+            assert choose is not None
+            dress = self._dress(part)
+            if isinstance(part, Users):
+                think = self.draws.column(part.think, part.name, "think", part.name)
+                self.live_sources.append(
+                    Loop(
+                        self.clock,
+                        self.ledger,
+                        index,
+                        part.users,
+                        think,
+                        choose=choose,
+                        dress=dress,
+                        counted=count_users,
+                    )
+                )
+                continue
+            assert isinstance(part, OpenSource)
+            finite += 1
+            self.live_sources.append(
+                Arrivals(
+                    self.clock,
+                    self.ledger,
+                    index,
+                    part.gaps(self.draws),
+                    choose=choose,
+                    place=self.places[part.to] if isinstance(part.to, str) else None,
+                    sizes=part.sizes(self.draws),
+                    dress=dress,
+                    counted=count_open,
+                    exhausted=self._exhausted,
+                )
+            )
+        self._active = len(self.live_sources)
+
+    def _exhausted(self) -> None:
+        self._active -= 1
+        if not self._active:
+            self.clock.stop_sources(self.ledger.in_flight)
+
+    def _dress(self, part: Source) -> Dress | None:
+        steps: list[Dress] = []
+        priority, deadline = part.priority, part.deadline
+        if isinstance(priority, dict):
+            choose = pick_by(list(priority), list(priority.values()))
+            uniform = self._drawn("uniform", part.name, "priority")
+
+            def classed(request: Request) -> None:
+                request.priority = choose(uniform(request)) or 0
+
+            steps.append(classed)
+        elif priority:
+
+            def urgent(request: Request) -> None:
+                request.priority = priority
+
+            steps.append(urgent)
+        if isinstance(deadline, Distribution):
+            seconds = self._drawn(deadline, part.name, "deadline")
+
+            def due(request: Request) -> None:
+                request.deadline = request.arrival + seconds(request)
+
+            steps.append(due)
+        elif deadline is not None:
+
+            def due_after(request: Request) -> None:
+                request.deadline = request.arrival + deadline
+
+            steps.append(due_after)
+        carried = part.carried() if isinstance(part, OpenSource) else None
+        if carried is not None:
+
+            def laden(request: Request) -> None:
+                request.carried = carried[request.number]
+
+            steps.append(laden)
+        return _in_turn(steps)
+
+
+def _in_turn(steps: Iterable[Dress]) -> Dress | None:
+    steps = list(steps)
+    if not steps:
+        return None
+    if len(steps) == 1:
+        return steps[0]
+
+    def dress(request: Request) -> None:
+        for step in steps:
+            step(request)
+
+    return dress
+
+
+def _carried(request: Request) -> float:
+    carried = request.carried
+    assert carried is not None  # the scenario was checked: whatever comes here carries one
+    return carried
