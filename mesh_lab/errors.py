@@ -8,12 +8,15 @@ An error names the part, the field, what was given and what is allowed.  All of 
 from __future__ import annotations
 
 __all__ = [
+    "DataError",
     "Deadlock",
     "EventError",
+    "ExerciseError",
     "MeshLabError",
     "PartError",
     "ScenarioError",
     "ScenarioFileError",
+    "StatisticsError",
     "TraceError",
     "UnstableError",
 ]
@@ -59,12 +62,24 @@ class TraceError(MeshLabError, ValueError):
     """A recorded trace is malformed: the message names file, line, column and what was found."""
 
 
+class DataError(MeshLabError, FileNotFoundError):
+    """A file of the repository's data/ is not there."""
+
+
+class ExerciseError(MeshLabError, AssertionError):
+    """An exercise is not solved, or not declared as it must be; only strict mode raises it."""
+
+
 class EventError(MeshLabError, ValueError):
     """An event lacks a required attribute, or has one that CloudEvents 1.0 does not allow."""
 
 
 class UnstableError(MeshLabError, ValueError):
     """A formula was asked about a system whose load is not below its capacity."""
+
+
+class StatisticsError(MeshLabError, ValueError):
+    """A statistic was asked of data that cannot give it: which argument, what it holds."""
 
 
 class Deadlock(MeshLabError, RuntimeError):  # noqa: N818  (the field's word for it)

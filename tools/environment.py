@@ -98,8 +98,10 @@ def _install(root: Path, python: Path, extras: Sequence[str], *, again: bool) ->
     what: list[str | Path] = ["-c", root / "constraints.txt", "-e", f"{root}[{','.join(extras)}]"]
     _say("Set-up: installing what constraints.txt pins (first time: some 250 MB, a minute or two).")
     if _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]):
-        reinstall = ["--reinstall"] if again else []
-        if _run([python, "-m", "uv", "pip", "install", "--python", python, *reinstall, *what]):
+        options = ["--reinstall"] if again else []
+        if not sys.stdout.isatty():
+            options.append("--quiet")  # a log needs no list of a hundred packages
+        if _run([python, "-m", "uv", "pip", "install", "--python", python, *options, *what]):
             return
     _say("Set-up: uv could not do it; pip tries (slower).")
     reinstall = ["--force-reinstall"] if again else []
