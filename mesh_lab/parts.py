@@ -1,23 +1,33 @@
 """What a declared part is: frozen data, checked when it is made, with errors for people.
 
-A part is a pydantic dataclass.  `part` adds what pydantic leaves open: one documented error
-(`mesh_lab.errors.PartError`) that names the part and the field, NumPy scalars taken as the plain
-numbers they stand for, and a ``repr`` that shows only what differs from the defaults.
-Nothing is converted silently: the string ``"3"`` is not the number 3.
+A part is a frozen dataclass whose fields pydantic checks.  `part` adds what pydantic leaves open:
+one documented error (`mesh_lab.errors.PartError`) that names the part and the field and says all
+that is allowed, NumPy scalars and arrays taken as the numbers they stand for, dicts that cannot
+change afterwards, and a ``repr`` that shows only what differs from the defaults.
+Nothing else is converted: the string ``"3"`` is not the number 3.
+
+pydantic takes longer to import than the rest of the package, so it is imported, and a part's
+checks are built, when the first part with fields is made.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Annotated, Any, TypeVar, dataclass_transform
+import inspect
+import math
+import re
+import sys
+from collections import ChainMap
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_type_hints
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
-from pydantic import ConfigDict, Field, ValidationError
-from pydantic import dataclasses as pydantic_dataclasses
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from .errors import PartError
+from .frozen import frozen
+
+if TYPE_CHECKING:
+    from pydantic_core import SchemaValidator
 
 __all__ = [
     "Count",
@@ -32,23 +42,24 @@ __all__ = [
 
 T = TypeVar("T")
 
-Positive = Annotated[float, Gt(0), Field(allow_inf_nan=False)]
-NonNegative = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
-Probability = Annotated[float, Ge(0), Le(1), Field(allow_inf_nan=False)]
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
+NonNegative = Annotated[float, Ge(0), Lt(math.inf)]
+Probability = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(1)]
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, MinLen(1)]
 
 field = dataclasses.field
 
-_CONFIG = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+_STRICT = {"strict": True, "extra": "forbid", "arbitrary_types_allowed": True}
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def part(cls: type[T]) -> type[T]:
-    """Make `cls` a declared part: frozen, keyword-only, validated, comparable.
+    """Make `cls` a declared part: frozen, keyword-only, validated, comparable, hashable.
 
-    A field that may be given by position (a part's name) says
-    ``field(kw_only=False)``.
+    A field that may be given by position (a part's name) says ``field(kw_only=False)``.  A check
+    over several fields goes into ``__post_init__`` and raises `ValueError`, or
+    ``PartError("", field, problem)`` to say which field it is about.
 
     Raises
     ------
@@ -61,87 +72,157 @@ def part(cls: type[T]) -> type[T]:
     ... class Kettle:
     ...     name: Name = field(kw_only=False)
     ...     litres: Positive = 1.0
-    >>> Kettle("blue", litres=2.0)
+    >>> Kettle("blue", litres=2)
     Kettle('blue', litres=2.0)
     >>> Kettle("blue", litres=-1.0)
     Traceback (most recent call last):
         ...
-    mesh_lab.errors.PartError: Kettle 'blue', litres: is -1.0, but must be greater than 0
+    mesh_lab.errors.PartError: Kettle 'blue', litres: is -1.0, but must be a number above 0
     """
-    made: Any = pydantic_dataclasses.dataclass(
-        config=_CONFIG, frozen=True, kw_only=True, repr=False
-    )(cls)
-    validate = made.__init__
+    caller = sys._getframe(1)
+    names = ChainMap(caller.f_locals, caller.f_globals)
+    own_repr = "__repr__" in cls.__dict__
+    made: Any = dataclasses.dataclass(frozen=True, kw_only=True, repr=False)(cls)
+    made.__pydantic_config__ = _STRICT
+    unchecked = made.__init__
+    fields = dataclasses.fields(made)
+    all_default = all(_has_default(f) for f in fields if f.init)
 
-    @functools.wraps(validate)
+    @functools.cache
+    def checks() -> tuple[SchemaValidator, dict[str, Any]]:
+        return _checks(made, names)
+
+    @functools.wraps(unchecked)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        args = tuple(_plain(value) for value in args)
-        kwargs = {key: _plain(value) for key, value in kwargs.items()}
-        try:
-            validate(self, *args, **kwargs)
-        except ValidationError as error:
-            label = _label(type(self), args, kwargs)
-            raise _explained(label, type(self), error) from None
+        if all_default and not args and not kwargs:
+            unchecked(self)  # declared defaults need no check, and then no pydantic
+        else:
+            from pydantic_core import ArgsKwargs, ValidationError
+
+            args = tuple(_plain(value) for value in args)
+            kwargs = {key: _plain(value) for key, value in kwargs.items()}
+            validator, hints = checks()
+            try:
+                validator.validate_python(ArgsKwargs(args, kwargs), self_instance=self)
+            except ValidationError as error:
+                from .refusal import refusal
+
+                raise refusal(made, hints, args, kwargs, error) from None
+        for f in fields:
+            value = getattr(self, f.name)
+            if isinstance(value, dict | list | tuple | set):
+                object.__setattr__(self, f.name, frozen(value))
 
     made.__init__ = init
-    if "__repr__" not in cls.__dict__:
+    made.__signature__ = _signature(made)
+    if not own_repr:
         made.__repr__ = shown
     return made  # type: ignore[no-any-return]
 
 
 def shown(self: Any) -> str:
-    """Return the short, stable ``repr`` of a part: fields by position, then what is not default."""
+    """Return the short, stable ``repr`` of a part: fields by position, then what is not default.
+
+    A function is shown without its memory address, which changes from run to run.
+    """
     positional, named = [], []
     for f in dataclasses.fields(self):
         value = getattr(self, f.name)
         if not f.kw_only:
-            positional.append(repr(value))
+            positional.append(_stable(value))
         elif f.repr and not _is_default(f, value):
-            named.append(f"{f.name}={value!r}")
+            named.append(f"{f.name}={_stable(value)}")
     return f"{type(self).__name__}({', '.join(positional + named)})"
 
 
-def _is_default(f: dataclasses.Field[Any], value: Any) -> bool:
-    if f.default is not dataclasses.MISSING:
-        return type(value) is type(f.default) and bool(value == f.default)
+def _stable(value: Any) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _has_default(f: dataclasses.Field[Any]) -> bool:
+    return f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
+
+
+def _default(f: dataclasses.Field[Any]) -> Any:
     if f.default_factory is not dataclasses.MISSING:
-        return bool(value == f.default_factory())
-    return False
+        return f.default_factory()
+    return f.default
+
+
+def _is_default(f: dataclasses.Field[Any], value: Any) -> bool:
+    if not _has_default(f):
+        return False
+    default = _default(f)
+    # True == 1, but a field that was given True should not look like its default 1
+    return isinstance(value, bool) is isinstance(default, bool) and bool(value == default)
 
 
 def _plain(value: Any) -> Any:
-    """Take a NumPy scalar as the Python number it stands for, and a list as a tuple."""
+    """Take what NumPy and pandas hold as plain Python numbers, and a list as a tuple."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, list | np.ndarray):
-        return tuple(_plain(v) for v in value)
+    if hasattr(value, "__array__") and hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | range) and type(value) in {list, tuple, range}:
+        return tuple(_plain(item) for item in value)
+    if type(value) is dict:
+        return {_plain(key): _plain(item) for key, item in value.items()}
     return value
 
 
-def _label(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    name = kwargs.get("name", args[0] if args else None)
-    return f"{kind.__name__} {name!r}" if isinstance(name, str) else kind.__name__
+def _checks(made: Any, names: Any) -> tuple[SchemaValidator, dict[str, Any]]:
+    """Build pydantic's validator of a part, and its field types with the names looked up.
+
+    `names` is what was visible where the part was declared, which may be inside a function.
+    """
+    from pydantic import TypeAdapter
+
+    hints = get_type_hints(made, localns=names, include_extras=True)
+    fields = dataclasses.fields(made)
+    written = [f.type for f in fields]  # what signatures show, here and in classes that inherit
+    try:
+        for f in fields:
+            f.type = hints[f.name]
+        validator: Any = TypeAdapter(made).validator
+    finally:
+        for f, text in zip(fields, written, strict=True):
+            f.type = text
+    return validator, hints
 
 
-def _explained(label: str, kind: Any, error: ValidationError) -> PartError:
-    first = error.errors(include_url=False)[0]
-    names = [f.name for f in dataclasses.fields(kind)]
-    where = [str(step) for step in first["loc"] if not isinstance(step, int)]
-    given, message = first["input"], first["msg"]
-    # pydantic puts "the tag of the union's member" into the path; a reader wants the field alone.
-    named = where[0] if where else ""
-    if isinstance(first["loc"][0] if first["loc"] else None, int):
-        named = names[int(first["loc"][0])] if int(first["loc"][0]) < len(names) else ""
-    if first["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return PartError(
-            label, named, f"is not a field of {kind.__name__}; it has: {', '.join(names)}"
+class _Words(str):
+    """An annotation that `inspect.signature` shows as it was written, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _signature(made: Any) -> inspect.Signature:
+    """Return the signature that help and completion show: the field types as they were written."""
+    parameters = []
+    for f in dataclasses.fields(made):
+        parameters.append(
+            inspect.Parameter(
+                f.name,
+                inspect.Parameter.KEYWORD_ONLY
+                if f.kw_only
+                else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=_default(f) if _has_default(f) else inspect.Parameter.empty,
+                annotation=_Words(_written(f.type)),
+            )
         )
-    if first["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
-        return PartError(label, named, "is missing and has no default")
-    if first["type"] == "value_error":
-        cause = first["ctx"]["error"]
-        if isinstance(cause, PartError):  # from __post_init__, which knows the field
-            return PartError(label, cause.field, cause.problem)
-        return PartError(label, named, str(cause))
-    allowed = message.removeprefix("Input should be ")
-    return PartError(label, named, f"is {given!r}, but must be {allowed}")
+    parameters.sort(key=lambda parameter: parameter.kind)
+    return inspect.Signature(parameters)
+
+
+def _written(hint: Any) -> str:
+    """Return a field's type as somebody would write it, also where Python has evaluated it."""
+    if isinstance(hint, str):
+        return hint
+    text = inspect.formatannotation(hint)
+    for name in ("Positive", "NonNegative", "Probability", "Count", "Name"):
+        long = repr(globals()[name])
+        text = text.replace(long, name).replace(long.removeprefix("typing."), name)
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
