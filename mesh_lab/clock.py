@@ -88,13 +88,20 @@ class Clock:
         if done is not None and not done.triggered:
             done.succeed()
 
-    def run_until_finished(self) -> bool:
-        """Run until `finish` is called; False when SimPy ran out of events before."""
-        self._done = self.env.event()
+    def run_until_finished(self, until: float | None = None) -> bool:
+        """Run until `finish` is called; False when time or SimPy's events ran out before."""
+        self._done = done = self.env.event()
+        limit = None
+        if until is not None:
+            # before everything else that happens at that time
+            limit = self.env.event()
+            limit._ok, limit._value = True, None
+            self.env.schedule(limit, simpy.events.URGENT, until - self.env.now)
+            limit.callbacks.append(lambda _: done.triggered or done.succeed(True))
         try:
-            self.env.run(until=self._done)
+            self.env.run(until=done)
         except RuntimeError:
-            if self._done.triggered or self.env.peek() != float("inf"):
+            if done.triggered or self.env.peek() != float("inf"):
                 raise  # somebody else's error, from a user's own code
             return False
-        return True
+        return done.value is None

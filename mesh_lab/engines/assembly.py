@@ -281,6 +281,12 @@ class Assembly:
             )
         self._active = len(self.live_sources)
 
+    def alive(self) -> bool:
+        """Whether anything is left that will move a request or make one."""
+        return any(source.alive() for source in self.live_sources) or any(
+            crew.alive() for line in self.lines for crew in line.crews
+        )
+
     def _exhausted(self) -> None:
         self._active -= 1
         if not self._active:

@@ -103,10 +103,14 @@ class Arrivals:
         self.counted = counted
         self.exhausted = exhausted
         self.number = 0
-        self.waits_for_release = False
+        self._planned = False
         self._left = 0  # of the batch that is arriving
         self._rank = SOURCE + index
         self._alarm = Alarm(self._fire)
+
+    def alive(self) -> bool:
+        """Whether an arrival is planned."""
+        return self._planned and not self.clock.stopped
 
     def begin(self) -> None:
         """Plan the first arrival."""
@@ -114,6 +118,7 @@ class Arrivals:
 
     def _plan(self) -> None:
         gap = next(self.gaps, None)
+        self._planned = gap is not None
         if gap is not None:
             self.clock.schedule(self._alarm, self._rank, gap)
         elif self.exhausted is not None:
@@ -123,6 +128,7 @@ class Arrivals:
         alarm.callbacks = alarm.again
         if self.clock.stopped:
             return
+        self._planned = False
         self._left = 1 if self.sizes is None else next(self.sizes)
         self._make(self.clock.env.now)
         if self.clock.agenda:
@@ -143,7 +149,6 @@ class Arrivals:
             place = self.place if self.place is not None else self.choose(request)
             assert place is not None
             if not place.arrive(request, self._released):
-                self.waits_for_release = True
                 return
         if not clock.stopped:
             self._plan()
@@ -151,7 +156,6 @@ class Arrivals:
             clock.finish()
 
     def _released(self, request: Request) -> None:
-        self.waits_for_release = False
         self._make(self.clock.env.now)
 
 

@@ -68,6 +68,10 @@ class Loop:
         self.counted = counted
         self.thinking = 0
 
+    def alive(self) -> bool:
+        """Whether a user is thinking, and will send again."""
+        return self.thinking > 0 and not self.clock.stopped
+
     def begin(self) -> None:
         """Let every user think for the first time."""
         for user in range(self.users):

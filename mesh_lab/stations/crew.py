@@ -253,6 +253,10 @@ class Workers(Hands):
         self.free = self._startable()
         return victim
 
+    def alive(self) -> bool:
+        """Whether it works on something, or will be up again."""
+        return not self.up or any(alarm is not None for alarm in self.hands.values())
+
     def crash(self, now: float) -> None:
         """End everything in its hands, and start nothing until `recover`."""
         self.up = False

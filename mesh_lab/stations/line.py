@@ -61,6 +61,10 @@ class Crew(Protocol):
         """Interrupt and return somebody less urgent than `request`, if there is one."""
         ...
 
+    def alive(self) -> bool:
+        """Whether it works on something, or will be up again."""
+        ...
+
     def crash(self, now: float) -> None:
         """End everything in its hands, and start nothing until `recover`."""
         ...

@@ -98,6 +98,10 @@ class SharedWorkers(Hands):
         """Nobody is interrupted where everybody is served."""
         return None
 
+    def alive(self) -> bool:
+        """Whether it works on something, or will be up again."""
+        return not self.free or bool(self._served)
+
     def crash(self, now: float) -> None:
         """End everything in its hands, and start nothing until `recover`."""
         self.free = 0

@@ -1,0 +1,212 @@
+"""Running a scenario from the beginning to the end.
+
+`simulate` gives the record of a run, `explain` a readable log of every event in it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import simpy
+
+from .engines.assembly import Assembly
+from .errors import Deadlock, ScenarioError
+from .run import Columns, Run
+from .scenario import Scenario
+from .sources.base import OpenSource
+from .stations.line import stuck_places
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    seed: int,
+    requests: int | None = None,
+    until: float | None = None,
+    warmup: float | Literal["auto"] = 0.0,
+    engine: Literal["auto", "simpy"] = "auto",
+    progress: bool = False,
+) -> Run:
+    """Run a scenario and return what happened.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to run; it needs at least one source.
+    seed : int
+        Not negative.  The same scenario and seed give the same run on every machine.
+    requests : int, optional
+        Stop the sources after so many arrivals over all open sources together (over the users,
+        where there are only users); the run ends when nothing is in flight any more.
+    until : float, optional
+        Stop at this time: events strictly before it happen, and requests that have not ended by
+        then are ``in_flight``.  Without `requests` and `until` the sources must end by themselves,
+        as a recorded trace does.
+    warmup : float or "auto"
+        Seconds at the start that `Run.summary` leaves out; "auto" finds them by MSER-5 on the
+        latencies of all requests.
+    engine : str
+        ``"auto"`` takes the quickest engine that knows every part, ``"simpy"`` the reference.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Run
+        The record of the run.
+
+    Raises
+    ------
+    ScenarioError
+        When an argument is impossible; the message says what is allowed.
+    Deadlock
+        When requests are in flight and nothing is left that could move them.
+
+    Examples
+    --------
+    >>> import mesh_lab as ml
+    >>> scenario = ml.Scenario(
+    ...     ml.Poisson("shop", rate=40.0, to="orders"),
+    ...     ml.Service("orders", service_time=ml.Exponential(mean=0.02)),
+    ... )
+    >>> ml.simulate(scenario, requests=1000, seed=7)
+    Run(1000 requests, 25.3421 s, seed=7)
+    """
+    _check_arguments(scenario, seed, requests, until, warmup, engine)
+    only_open = all(isinstance(source, OpenSource) for source in scenario.sources)
+    env = simpy.Environment()
+    rows = requests if only_open else None
+    assembly = Assembly(env, scenario, seed, rows=rows)
+    counts = _Countdown(requests, progress)
+    users_count = not any(isinstance(source, OpenSource) for source in scenario.sources)
+    assembly.add_sources(counts.down, counts.down if users_count else counts.ignore)
+    for source in assembly.live_sources:
+        source.begin()
+    try:
+        _run(env, assembly, until)
+    finally:
+        counts.close()
+    columns = _columns(assembly)
+    if until is not None:
+        duration = float(until)
+    else:
+        ends = columns.finish[~np.isnan(columns.finish)]
+        duration = float(max(ends.max(initial=0.0), columns.made.max(initial=0.0)))
+    run = Run(scenario, seed, columns, duration=duration)
+    if warmup == "auto":
+        return run.with_warmup(_found_warmup(run))
+    return run.with_warmup(float(warmup)) if warmup else run
+
+
+def _run(env: simpy.Environment, assembly: Assembly, until: float | None) -> None:
+    clock, ledger = assembly.clock, assembly.ledger
+    if until is None:
+        finished = clock.run_until_finished()
+    else:
+        finished = clock.run_until_finished(until)
+        if not finished and env.now >= until and assembly.alive():
+            return
+    if ledger.in_flight and not (finished or assembly.alive()):
+        raise Deadlock(
+            f"at {env.now:g} s {ledger.in_flight} requests are in flight and nothing is left that "
+            f"could move them; they stand at {stuck_places(assembly.lines)}. Give a queue more "
+            "capacity, or another overflow than 'block' somewhere in the loop"
+        )
+
+
+def _columns(assembly: Assembly) -> Columns:
+    ledger = assembly.ledger
+    source, made = ledger.request_columns()
+    visits = ledger.columns()
+    if not ledger.own_visits:
+        visits["request"] = np.arange(len(made))
+        visits["sent"] = made
+        # whoever was turned away was never let in
+        visits["arrival"] = np.where(_refused(visits["outcome"]), math.nan, made)
+    return Columns(source=source, made=made, **visits)
+
+
+def _refused(outcome: np.ndarray) -> np.ndarray:
+    from .ledger import REJECTED, UNAVAILABLE
+
+    return (outcome == REJECTED) | (outcome == UNAVAILABLE)
+
+
+def _found_warmup(run: Run) -> float:
+    from .statistics import mser5
+
+    began, ended, outcome = run._spans(None)
+    done = outcome == 1
+    cut = mser5((ended - began)[done])
+    return float(began[done][int(cut.__index__())])
+
+
+class _Countdown:
+    """Counts arrivals, says which is the last, and moves the progress bar."""
+
+    def __init__(self, requests: int | None, progress: bool) -> None:
+        self.left = math.inf if requests is None else requests
+        self.bar = None
+        if progress:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=requests, unit="request", unit_scale=True)
+
+    def down(self) -> bool:
+        """Count one arrival; True if it is the last."""
+        self.left -= 1
+        if self.bar is not None:
+            self.bar.update()
+        return self.left <= 0
+
+    def ignore(self) -> bool:
+        """Do not count: these arrivals do not end the run."""
+        return False
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _check_arguments(
+    scenario: Scenario,
+    seed: int,
+    requests: int | None,
+    until: float | None,
+    warmup: float | str,
+    engine: str,
+) -> None:
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError(f"scenario is {scenario!r}, but must be a Scenario")
+    if not scenario.sources:
+        raise ScenarioError("the scenario has no source, so nothing would happen; add one")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ScenarioError(f"seed is {seed!r}, but must be a whole number, 0 or more")
+    if requests is not None and until is not None:
+        raise ScenarioError("both requests and until are given; give one of them")
+    if requests is not None and (
+        isinstance(requests, bool) or not isinstance(requests, int | np.integer) or requests < 1
+    ):
+        raise ScenarioError(f"requests is {requests!r}, but must be a whole number, 1 or more")
+    if until is not None and not (_is_number(until) and 0.0 < until < math.inf):
+        raise ScenarioError(f"until is {until!r}, but must be a time in seconds, more than 0")
+    if warmup != "auto" and not (_is_number(warmup) and 0.0 <= float(warmup) < math.inf):
+        raise ScenarioError(
+            f"warmup is {warmup!r}, but must be a time in seconds, 0 or more, or 'auto'"
+        )
+    if engine not in {"auto", "simpy"}:
+        raise ScenarioError(f"engine is {engine!r}; there are: 'auto', 'simpy'")
+    endless = [s.name for s in scenario.sources if getattr(s, "length", None) is None]
+    if requests is None and until is None and endless:
+        raise ScenarioError(
+            f"give requests= or until=: source {endless[0]!r} would go on for ever"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
