@@ -11,17 +11,17 @@ R1  A request that is refused (`rejected`, `unavailable`) was never admitted: it
 R2  The end of a request is itself an item of the agenda, whatever the outcome.  (It is visible
     only in which of two users wakes first at equal times.)
 R3  A blocked producer that is admitted is offered as any arrival is: it may preempt.
-R4  The total that `capacity` limits under "ps" and "preemptive" counts everybody at the station:
-    waiting, working, in I/O, or finished and held back by a blocked next station.
+R4  The total that `capacity` limits under "ps" and "preemptive" counts all who wait or hold a
+    worker, one who is finished but held back by a blocked next station included.
 R5  Under "ps" one who is held back still has a share of the workers: n counts it, and the station
-    is empty (V = 0) when it, too, has gone.  A finished one's tag never lies in the past: the time
-    left is max(0, tag - V) / rate.  The next completion is planned anew whenever somebody joins or
-    leaves the service; of equal tags the first arrival at the line completes first.
+    is empty (V = 0) when it, too, has gone.  A tag never lies in the past: the time left is
+    max(0, tag - V) / rate, the rate 1 or workers / n.  The next completion is planned anew whenever
+    somebody joins or leaves; of equal tags the first arrival at the line completes first.
 R6  "random": every take from the line is a pick, of one among one too; the picks of a service are
     counted over all its replicas, because its draws have one address.
-R7  "sjf" goes by the work alone (no I/O), at a queue with several handlers by the first one's.
-R8  One that was preempted at one handler of a queue and resumes at another keeps its remaining
-    time; whether it fails and where it goes is decided by the handler that completes it.
+R7  "sjf" goes by the work alone, without the I/O.
+R8  A recorded arrival comes at its recorded time; once a block has made it late, the recorded
+    distance to the next one is kept.
 R9  All the outages are scheduled before the run, in declared order: begin, end, begin, end, ...
     An outage of a service first crashes what is in all its hands, in order of (re)start, then
     what waits (replica by replica, in order of arrival), then turns the blocked producers away.
@@ -31,7 +31,7 @@ R11 The rest of a batch goes out in one item of the agenda, when the blocked one
 R12 A queue's row is named after the queue; endpoint 0, which handler it was is not told.
 R13 A source that chooses no destination makes a request that is done at once, `ok`, no visit.
 R14 At the end of an asynchronous handler's work the line is served as at a completion: waiting
-    ones are started, then blocked producers are let in.  Without I/O that end is the completion.
+    ones are started, then blocked producers are let in.
 """
 
 from __future__ import annotations

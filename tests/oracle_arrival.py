@@ -186,7 +186,7 @@ class Arrivals:
         visit.place.outstanding[visit.row["endpoint"]] -= 1
 
     def total(self, line: Line) -> int:
-        return len(line.waiting) + sum(len(h.hands) for h in line.handlers)
+        return len(line.waiting) + sum(h.using() for h in line.handlers)
 
     def room(self, line: Line) -> bool:
         """Say whether one more may wait."""
@@ -205,10 +205,9 @@ class Arrivals:
             # One who waits already counts in the total, so only arrivals need room.
             return bool(line.waiting) or self.room(line)
         part = handler.part
-        if handler.using() >= part.workers:
+        if part.concurrency is not None and len(handler.hands) >= part.concurrency:
             return False
-        limit = part.concurrency
-        return part.mode != "async" or limit is None or len(handler.hands) < limit
+        return handler.using() < int(part.workers)
 
     def free_handler(self, line: Line) -> Hands | None:
         return next((h for h in line.handlers if self.may_start(line, h)), None)

@@ -73,7 +73,7 @@ class Hands:
     planned: Event | None = None
 
     def using(self) -> int:
-        """Return how many workers are held."""
+        """Return how many workers are held: none by those in asynchronous I/O, or after it."""
         waits_for_io = self.part.mode == "async" and self.part.io is not None
         free = {"io", "held"} if waits_for_io else set()
         return sum(v.state not in free for v in self.hands)

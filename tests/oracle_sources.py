@@ -9,6 +9,7 @@ to the next one is kept.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import math
 from collections.abc import Iterator
@@ -119,7 +120,8 @@ def feeds(parts: list[Any], draws: Draws) -> list[Feed]:
     for part in parts:
         kind = type(part).__name__
         if kind == "Merge":
-            found += feeds(list(part.sources), draws)
+            common = {"to": part.to, "priority": part.priority, "deadline": part.deadline}
+            found += [Feed(dataclasses.replace(p, **common), draws) for p in part.sources]
         elif hasattr(part, "to") and not hasattr(part, "workers"):
             found.append(Feed(part, draws))
     for index, feed in enumerate(f for f in found if f.kind != "Users"):

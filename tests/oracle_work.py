@@ -90,10 +90,10 @@ class Work(Arrivals):
         line, handler = visit.line, visit.handler
         assert line is not None
         assert handler is not None
+        self.remove(line, handler, visit)
         visit.state = "gone"
         visit.row["finish"] = self.now
         visit.row["outcome"] = outcome
-        self.remove(line, handler, visit)
         self.serve(line)
         self.let_in(line)
         self.tell(visit)
