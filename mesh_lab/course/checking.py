@@ -11,7 +11,7 @@ import os
 
 from ..errors import ExerciseError
 from .exercises import judge
-from .lessons import find, solution_source
+from .lessons import find
 
 __all__ = ["check", "solution"]
 
@@ -47,7 +47,7 @@ def check(name: str, answer: object) -> None:
 def solution(name: str) -> None:
     """Print our solution of the exercise `name`; it runs when pasted into the exercise's cell."""
     try:
-        print(solution_source(name), end="")
+        print(find(name)[0].source(name), end="")
     except ExerciseError as error:
         print(f"{name}: {error}")
 

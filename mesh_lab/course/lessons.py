@@ -19,7 +19,7 @@ from ..data import find_in_repository
 from ..errors import ExerciseError
 from .exercises import Exercise
 
-__all__ = ["Lesson", "lesson", "solution_source"]
+__all__ = ["Lesson", "find", "lesson", "load"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Lesson:
         """Return the solution of the exercise `name`: the object called like it."""
         return getattr(self.module, _object_of(name))
 
+    def source(self, name: str) -> str:
+        """Return the solution of the exercise `name` as text that runs on its own."""
+        return _with_what_it_uses(self.path.read_text(encoding="utf-8"), _object_of(name))
+
 
 def lesson(number: str) -> Lesson:
     """Load the solutions and checks of the notebook `number` (``"02"``).
@@ -49,6 +53,18 @@ def lesson(number: str) -> Lesson:
         raise ExerciseError(
             f"no solutions of a notebook {number!r}: notebooks/solutions/nb{number}.py is not there"
         )
+    return load(path)
+
+
+def load(path: Path) -> Lesson:
+    """Load the solutions and checks in `path`, a file called ``nb02.py`` for notebook 02.
+
+    Raises
+    ------
+    ExerciseError
+        When the file does not load, or an exercise in it does not fit.
+    """
+    number = path.stem.removeprefix("nb")
     name = f"mesh_lab_solutions_nb{number}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -82,13 +98,6 @@ def find(name: str) -> tuple[Lesson, Exercise]:
         known = ", ".join(sorted(there.exercises)) or "none"
         raise ExerciseError(f"no exercise {name!r}; notebook {number} has: {known}")
     return there, there.exercises[name]
-
-
-def solution_source(name: str) -> str:
-    """Return the solution of the exercise `name` as text that runs on its own."""
-    there, _ = find(name)
-    text = there.path.read_text(encoding="utf-8")
-    return _with_what_it_uses(text, _object_of(name))
 
 
 def _object_of(name: str) -> str:
