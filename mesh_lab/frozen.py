@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "frozen"]
+__all__ = ["FrozenDict", "FrozenList", "frozen"]
+
+
+def _refuse(self: Any, *_: Any, **__: Any) -> NoReturn:
+    raise TypeError("this cannot be changed; make a new part or event instead")
 
 
 class FrozenDict(dict[Any, Any]):
@@ -27,13 +31,10 @@ class FrozenDict(dict[Any, Any]):
     >>> routes["pay"] = 1.0
     Traceback (most recent call last):
         ...
-    TypeError: a part's dict cannot be changed; make a new part instead
+    TypeError: this cannot be changed; make a new part or event instead
     """
 
     __slots__ = ()
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("a part's dict cannot be changed; make a new part instead")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
@@ -43,6 +44,27 @@ class FrozenDict(dict[Any, Any]):
 
     def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[Any, Any]]]:
         return FrozenDict, (dict(self),)
+
+
+class FrozenList(list[Any]):
+    """A list that refuses to change; equal to a plain list of the same items, and hashable.
+
+    Examples
+    --------
+    >>> FrozenList(["tea", "milk"]) == ["tea", "milk"]
+    True
+    """
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self))
+
+    def __reduce__(self) -> tuple[type[FrozenList], tuple[list[Any]]]:
+        return FrozenList, (list(self),)
 
 
 def frozen(value: Any) -> Any:
