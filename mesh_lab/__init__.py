@@ -4,6 +4,8 @@ from .balancing import LeastRequest, Random, RoundRobin
 from .data import data_path
 from .distributions import *  # noqa: F403
 from .errors import *  # noqa: F403
+from .explain import explain
+from .live import build
 from .run import Run, load_run
 from .scenario import Scenario
 from .simulate import simulate

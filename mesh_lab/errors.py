@@ -11,6 +11,7 @@ __all__ = [
     "DataError",
     "Deadlock",
     "EventError",
+    "InvariantError",
     "ExerciseError",
     "MeshLabError",
     "PartError",
@@ -84,3 +85,7 @@ class StatisticsError(MeshLabError, ValueError):
 
 class Deadlock(MeshLabError, RuntimeError):  # noqa: N818  (the field's word for it)
     """Requests are in flight, and nothing is left that could move them."""
+
+
+class InvariantError(MeshLabError, AssertionError):
+    """A run breaks a law that every run obeys: a fault of the engine, never of the scenario."""

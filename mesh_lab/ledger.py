@@ -79,9 +79,13 @@ class Ledger:
         Whether visits need rows of their own.
     rows : int, optional
         How many requests there will be, when that is known.
+    io : bool
+        Whether asynchronous handlers note when their work, before the I/O, has ended.
     """
 
-    def __init__(self, clock: Clock, *, visits: bool, rows: int | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, visits: bool, rows: int | None = None, io: bool = False
+    ) -> None:
         self.clock = clock
         self.own_visits = visits
         self.in_flight = 0
@@ -97,6 +101,8 @@ class Ledger:
         self.call_request = array("q")
         self.sent = array("d")
         self.arrival = array("d")
+        self.worked = array("d")
+        self._io = io
         size = _GROWTH if rows is None else rows
         self._grow_requests(size)
         if visits:
@@ -168,6 +174,8 @@ class Ledger:
             "finish": np.frombuffer(self.finish, np.float64)[:n],
             "outcome": np.frombuffer(self.outcome, np.int8)[:n],
         }
+        if self._io:
+            made["worked"] = np.frombuffer(self.worked, np.float64)[:n]
         if self.own_visits:
             made["request"] = np.frombuffer(self.call_request, np.int64)[:n]
             made["sent"] = np.frombuffer(self.sent, np.float64)[:n]
@@ -201,6 +209,8 @@ class Ledger:
         nothing = np.full(more, _NAN).tobytes()
         self.start.frombytes(nothing)
         self.finish.frombytes(nothing)
+        if self._io:
+            self.worked.frombytes(nothing)
         self.station.frombytes(bytes(2 * more))
         self.endpoint.frombytes(bytes(4 * more))
         self.outcome.frombytes(bytes(more))

@@ -309,6 +309,17 @@ class Run:
         mine = slice(None) if name is None else c.source == sources.index(name)
         return c.made[mine], c.finish[last][mine], c.outcome[last][mine]
 
+    def waits(self, name: str | None = None) -> Floats:
+        """Return the seconds until service first started (NaN: never), in order of arrival."""
+        c = self.columns
+        sources = [source.name for source in self.scenario.sources]
+        if name is not None and name not in sources:
+            here = c.station == self._station(name)
+            return np.asarray(c.start[here] - c.sent[here])
+        first, _ = self._ends
+        mine = slice(None) if name is None else c.source == sources.index(name)
+        return np.asarray((c.start[first] - c.made)[mine])
+
     def _named(self, codes: NDArray[Any], names: Any) -> pd.Categorical:
         import pandas as pd
 

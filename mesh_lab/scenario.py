@@ -58,6 +58,8 @@ class Scenario:
     3
     """
 
+    open_ended = False  # whether somebody outside may take from queues that have no handler
+
     def __init__(self, *parts: Part) -> None:
         for part in parts:
             if not isinstance(part, Part):
@@ -107,6 +109,11 @@ class Scenario:
         """Whether a request may make a second visit, or be blocked on its way to one."""
         onward = any(part.to for name in self._places for part in self.serving(name))
         return onward or any(part.overflow == "block" for part in self.stations)
+
+    @cached_property
+    def waits_for_io(self) -> bool:
+        """Whether a handler is asynchronous, so that its workers are free before it is done."""
+        return any(crew.mode == "async" for name in self._places for crew in self.serving(name))
 
     @cached_property
     def in_loops(self) -> frozenset[str]:
@@ -285,7 +292,7 @@ class Scenario:
     def _check_crews(self) -> None:
         for station in self.stations:
             crews = self.serving(station.name)
-            if not crews:
+            if not crews and not self.open_ended:
                 raise ScenarioError(
                     f"{_called(station)} has no handler, so nothing would ever leave it; add "
                     f"Handler(..., source={station.name!r})"
@@ -304,9 +311,10 @@ class Scenario:
 
     def _check_exits(self) -> None:
         def can_leave(name: str) -> bool:
-            return any(
+            crews = self.serving(name)
+            return not crews or any(
                 crew.failure > 0.0 or sum(_shares(crew.to).values()) < 1.0 - 1e-9
-                for crew in self.serving(name)
+                for crew in crews
             )
 
         for name in self._places:

@@ -1,6 +1,6 @@
 """Running a scenario from the beginning to the end.
 
-`simulate` gives the record of a run, `explain` a readable log of every event in it.
+`simulate` gives the record of a run; `run_assembly` is the part of it that `explain` shares.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .scenario import Scenario
 from .sources.base import OpenSource
 from .stations.line import stuck_places
 
-__all__ = ["simulate"]
+__all__ = ["run_assembly", "simulate"]
 
 
 def simulate(
@@ -74,22 +74,13 @@ def simulate(
     ...     ml.Service("orders", service_time=ml.Exponential(mean=0.02)),
     ... )
     >>> ml.simulate(scenario, requests=1000, seed=7)
-    Run(1000 requests, 25.3421 s, seed=7)
+    Run(1000 requests, 25.2932 s, seed=7)
     """
     _check_arguments(scenario, seed, requests, until, warmup, engine)
     only_open = all(isinstance(source, OpenSource) for source in scenario.sources)
     env = simpy.Environment()
-    rows = requests if only_open else None
-    assembly = Assembly(env, scenario, seed, rows=rows)
-    counts = _Countdown(requests, progress)
-    users_count = not any(isinstance(source, OpenSource) for source in scenario.sources)
-    assembly.add_sources(counts.down, counts.down if users_count else counts.ignore)
-    for source in assembly.live_sources:
-        source.begin()
-    try:
-        _run(env, assembly, until)
-    finally:
-        counts.close()
+    assembly = Assembly(env, scenario, seed, rows=requests if only_open else None)
+    run_assembly(env, assembly, requests=requests, until=until, progress=progress)
     columns = _columns(assembly)
     if until is not None:
         duration = float(until)
@@ -100,6 +91,33 @@ def simulate(
     if warmup == "auto":
         return run.with_warmup(_found_warmup(run))
     return run.with_warmup(float(warmup)) if warmup else run
+
+
+def run_assembly(
+    env: simpy.Environment,
+    assembly: Assembly,
+    *,
+    requests: int | None,
+    until: float | None,
+    progress: bool = False,
+) -> None:
+    """Start the sources of an assembly and run it to its end.
+
+    Raises
+    ------
+    Deadlock
+        When requests are in flight and nothing is left that could move them.
+    """
+    sources = assembly.scenario.sources
+    counts = _Countdown(requests, progress)
+    users_count = not any(isinstance(source, OpenSource) for source in sources)
+    assembly.add_sources(counts.down, counts.down if users_count else counts.ignore)
+    for source in assembly.live_sources:
+        source.begin()
+    try:
+        _run(env, assembly, until)
+    finally:
+        counts.close()
 
 
 def _run(env: simpy.Environment, assembly: Assembly, until: float | None) -> None:

@@ -22,7 +22,7 @@ from ..sources.closed import Loop, Users
 from ..stations.crew import Need, Workers
 from ..stations.discipline import waiting_line
 from ..stations.handler import Handler, To, Work, WorkingFields
-from ..stations.line import Line, Place
+from ..stations.line import Crew, Line, Place
 from ..stations.queue import Queue, WaitingFields
 from ..stations.service import Replicas, Service
 from ..stations.sharing import SharedWorkers
@@ -48,6 +48,9 @@ class Assembly:
     """
 
     line_kind: type[Line] = Line
+    workers_kind: type[Workers] = Workers
+    shared_kind: type[SharedWorkers] = SharedWorkers
+    ledger_kind: type[Ledger] = Ledger
 
     def __init__(
         self,
@@ -62,11 +65,14 @@ class Assembly:
         self.clock = Clock(env)
         self.draws = Draws(seed)
         visits = outside or scenario.moves_on
-        self.ledger = Ledger(self.clock, visits=visits, rows=rows)
+        self.ledger = self.ledger_kind(
+            self.clock, visits=visits, rows=rows, io=scenario.waits_for_io
+        )
         self.source_names = [source.name for source in scenario.sources]
         self.stations = [part.name for part in scenario.stations]
         self.lines: list[Line] = []
         self.places: dict[str, Place] = {}
+        self.crews: dict[str, Crew] = {}  # by the handler's name
         self.live_sources: list[Arrivals | Loop] = []
         for station, part in enumerate(scenario.stations):
             if isinstance(part, Service):
@@ -112,7 +118,7 @@ class Assembly:
         onward = self._onward(part.to, name)
         if line.limits_total and not line.preemptive:
             line.crews.append(
-                SharedWorkers(
+                self.shared_kind(
                     self.clock,
                     self.ledger,
                     line,
@@ -125,7 +131,7 @@ class Assembly:
             )
             return
         line.crews.append(
-            Workers(
+            self.workers_kind(
                 self.clock,
                 self.ledger,
                 line,
@@ -144,7 +150,7 @@ class Assembly:
         line = self.places[part.source]
         assert isinstance(line, Line)
         self._crew(line, part, part.name, part.work)
-        crew = line.crews[-1]
+        crew = self.crews[part.name] = line.crews[-1]
         for start, end in part.outages:
             self._at(start, crew.crash)
             self._at(end, crew.recover)

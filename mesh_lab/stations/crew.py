@@ -197,6 +197,7 @@ class Workers(Hands):
         self._spare.append(alarm)
         now = self.clock.env.now
         if self.is_async:
+            self.ledger.worked[request.call] = now
             waits = Alarm(self._answered, request)
             self.hands[request] = waits
             self.busy -= 1

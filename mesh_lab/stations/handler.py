@@ -86,7 +86,7 @@ class Handler(WorkingFields):
     --------
     >>> from mesh_lab import Exponential
     >>> Handler("worker", source="inbox", work=Exponential(mean=0.02), workers=2)
-    Handler('worker', source='inbox', work=Exponential(mean=0.02), workers=2)
+    Handler('worker', workers=2, source='inbox', work=Exponential(mean=0.02))
     """
 
     name: Name = field(kw_only=False)

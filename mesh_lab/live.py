@@ -1,0 +1,307 @@
+"""The same parts inside any SimPy program: live ones, whose operations are SimPy events.
+
+A process waits for them with ``yield``: ``outcome = yield inbox.put(event)``,
+``event = yield inbox.get()``, ``reply = yield orders.call(event)``.  The rules are those of
+`mesh_lab.simulate`, and so is the code: both make the same lines and crews.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from .engines.assembly import Assembly
+from .errors import ScenarioError
+from .ledger import OK, OUTCOMES, REJECTED, UNAVAILABLE, Request
+from .scenario import Part, Scenario
+from .stations.handler import Handler
+from .stations.line import Line, Place
+from .stations.queue import Queue
+
+__all__ = ["Get", "LiveHandler", "LivePlace", "LiveSource", "Reply", "build"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a call ended.
+
+    Attributes
+    ----------
+    event : object
+        What was sent.
+    outcome : str
+        ``"ok"`` or why not.
+    latency : float
+        Seconds from the call to its end.
+    """
+
+    event: Any
+    outcome: str
+    latency: float
+
+
+class Get(simpy.Event):
+    """The event of a `LivePlace.get`; its value is what was put in.
+
+    A process that stops waiting for it (because a timeout came first) must call `cancel`, or the
+    next thing that is put in goes to nobody.
+    """
+
+    def __init__(self, env: simpy.Environment, takers: _Takers) -> None:
+        super().__init__(env)
+        self._takers = takers
+
+    def cancel(self) -> None:
+        """Stop waiting; nothing happens if something was received already."""
+        self._takers.forget(self)
+
+
+class LivePlace:
+    """A queue or a service at work in a SimPy program.
+
+    Attributes
+    ----------
+    part : Queue or Service
+        What was declared.
+    """
+
+    def __init__(self, assembly: Assembly, part: Part, place: Place, lines: list[Line]) -> None:
+        self.part = part
+        self._assembly = assembly
+        self._env = assembly.clock.env
+        self._place = place
+        self._lines = lines
+        self._source = len(assembly.source_names)
+        self._number = 0
+        assembly.source_names.append(f"{part.name} (from outside)")
+
+    def __repr__(self) -> str:
+        return f"<live {self.part!r}, {self.waiting} waiting>"
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in line now."""
+        return sum(len(line.waiting) for line in self._lines)
+
+    def put(
+        self, event: Any, *, priority: int = 0, deadline: float = math.inf
+    ) -> simpy.Event:
+        """Put `event` in; the SimPy event happens when it has been let in, or turned away.
+
+        Its value is ``"ok"``, ``"rejected"`` or ``"unavailable"``.  Where overflow is ``"block"``
+        it does not happen before there is room: that is back-pressure.
+
+        Parameters
+        ----------
+        event : object
+            Anything; handlers see it as ``request.payload``.
+        priority : int
+            Its class; 0 is the most urgent.
+        deadline : float
+            Seconds from now by which it should be done.
+        """
+        done = self._env.event()
+        request = self._request(event, priority, deadline)
+        if self._place.arrive(request, lambda _: done.succeed("ok")):
+            outcome = self._assembly.ledger.outcome[request.call]
+            turned_away = outcome in {REJECTED, UNAVAILABLE}
+            done.succeed(OUTCOMES[outcome] if turned_away else "ok")
+        self._assembly.clock.drain()
+        return done
+
+    def call(
+        self, event: Any, *, priority: int = 0, deadline: float = math.inf
+    ) -> simpy.Event:
+        """Send `event` and wait for its end, wherever its way leads; the value is a `Reply`."""
+        done = self._env.event()
+        request = self._request(event, priority, deadline)
+
+        def ended(request: Request) -> None:
+            latency = self._env.now - request.arrival
+            done.succeed(Reply(event, OUTCOMES[request.outcome], latency))
+
+        request.on_end = ended
+        self._place.arrive(request)
+        self._assembly.clock.drain()
+        return done
+
+    def get(self) -> Get:
+        """Take the next one out; the SimPy event happens when there is one.
+
+        Raises
+        ------
+        ScenarioError
+            When a handler serves this queue, or it is a service: then nobody else takes from it.
+        """
+        crew = self._lines[0].crews[0]
+        if not isinstance(crew, _Takers):
+            raise ScenarioError(
+                f"{self.part.name!r} is served already, so nobody else can take from it; leave "
+                "the handler out, or send to a queue of your own with to="
+            )
+        return crew.ask()
+
+    def _request(self, event: Any, priority: int, deadline: float) -> Request:
+        now = self._env.now
+        request = self._assembly.ledger.open(self._source, self._number, now)
+        self._number += 1
+        request.payload = event
+        request.priority = priority
+        request.deadline = now + deadline
+        return request
+
+
+class LiveHandler:
+    """A handler at work in a SimPy program."""
+
+    def __init__(self, part: Handler, crew: Any) -> None:
+        self.part = part
+        self._crew = crew
+
+    def __repr__(self) -> str:
+        return f"<live {self.part!r}, {self.busy} in hand>"
+
+    @property
+    def busy(self) -> int:
+        """How many requests are in its hands now."""
+        return int(self._crew.held())
+
+
+class LiveSource:
+    """A source at work in a SimPy program; it sends by itself."""
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+
+    def __repr__(self) -> str:
+        return f"<live {self.part!r}>"
+
+
+def build(
+    env: simpy.Environment, *parts: Part, seed: int
+) -> tuple[LivePlace | LiveHandler | LiveSource, ...]:
+    """Make live parts in a SimPy environment.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        An unmodified one; other processes may run in it.
+    *parts : Source, Queue, Handler or Service
+        They must fit together as in a `Scenario`, but a queue may have no handler: then
+        processes take from it with ``get``.
+    seed : int
+        Of all their draws.
+
+    Returns
+    -------
+    tuple
+        The live parts, in the given order.
+
+    Examples
+    --------
+    >>> import simpy
+    >>> import mesh_lab as ml
+    >>> env = simpy.Environment()
+    >>> (inbox,) = build(env, ml.Queue("inbox", capacity=1), seed=1)
+    >>> def producer():
+    ...     for n in range(3):
+    ...         outcome = yield inbox.put(f"event {n}")
+    ...         print(env.now, "put", n, outcome)
+    >>> def consumer():
+    ...     yield env.timeout(5)
+    ...     event = yield inbox.get()
+    ...     print(env.now, "got", event)
+    >>> _ = env.process(producer()), env.process(consumer())
+    >>> env.run()
+    0 put 0 ok
+    0 put 1 rejected
+    0 put 2 rejected
+    5 got event 0
+    """
+    scenario = _OpenScenario(*parts)
+    assembly = Assembly(env, scenario, seed, outside=True)
+    for line in assembly.lines:
+        if not line.crews:
+            line.crews.append(_Takers(assembly, line))
+    assembly.add_sources(lambda: False, lambda: False)
+    for source in assembly.live_sources:
+        source.begin()
+    made: list[LivePlace | LiveHandler | LiveSource] = []
+    for part in parts:
+        if part in scenario.stations:
+            lines = [line for line in assembly.lines if line.name == part.name]
+            made.append(LivePlace(assembly, part, assembly.places[part.name], lines))
+        elif isinstance(part, Handler):
+            crews = assembly.crews[part.name]
+            made.append(LiveHandler(part, crews))
+        else:
+            made.append(LiveSource(part))
+    return tuple(made)
+
+
+class _OpenScenario(Scenario):
+    """A scenario in which processes from outside may serve queues."""
+
+    open_ended = True
+
+
+class _Takers:
+    """Processes that take from a queue by themselves: a crew with no work of its own."""
+
+    def __init__(self, assembly: Assembly, line: Line) -> None:
+        self._assembly = assembly
+        self._line = line
+        self._asking: deque[Get] = deque()
+        self.free = 0
+
+    def ask(self) -> Get:
+        """Let one more process wait for something."""
+        clock = self._assembly.clock
+        asked = Get(clock.env, self)
+        self._asking.append(asked)
+        self.free += 1
+        self._line.serve(clock.env.now)
+        self._line.let_in(clock.env.now)
+        clock.drain()
+        return asked
+
+    def forget(self, asked: Get) -> None:
+        """Let a process wait no longer."""
+        if asked in self._asking:
+            self._asking.remove(asked)
+            self.free -= 1
+
+    def start(self, request: Request, now: float) -> None:
+        """Give `request` to the process that has waited longest."""
+        ledger = self._assembly.ledger
+        ledger.start[request.call] = now
+        ledger.close(request.call, OK, now)
+        self.free -= 1
+        self._asking.popleft().succeed(request.payload)
+        ledger.end(request, OK)
+
+    def held(self) -> int:
+        """Return 0: what was taken is gone."""
+        return 0
+
+    def need(self, request: Request) -> float:
+        """Return 0: whoever takes decides how long it takes."""
+        return 0.0
+
+    def make_way(self, request: Request, now: float) -> Request | None:
+        """Nobody is interrupted."""
+        return None
+
+    def alive(self) -> bool:
+        """Whether something could still be taken: nobody can tell."""
+        return True
+
+    def crash(self, now: float) -> None:
+        """Nothing to do: outages belong to handlers."""
+
+    def recover(self, now: float) -> None:
+        """Nothing to do: outages belong to handlers."""
