@@ -1,11 +1,56 @@
-"""mesh_lab: learn, try and predict how event-driven systems and service meshes behave."""
+"""mesh_lab: learn, try and predict how event-driven systems and service meshes behave.
 
-from .balancing import LeastRequest, Random, RoundRobin
+Declare parts, put them into a `Scenario`, `simulate` it, and look at the `Run`; or `build` the
+same parts inside a SimPy program of your own.
+
+>>> import mesh_lab as ml
+>>> scenario = ml.Scenario(
+...     ml.Poisson("shop", rate=350.0, to="orders"),
+...     ml.Service("orders", replicas=10, service_time=ml.Exponential(mean=0.020)),
+... )
+>>> run = ml.simulate(scenario, requests=20_000, seed=7)
+>>> run.check_invariants()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .balancing import Balancer, LeastRequest, Random, RoundRobin
 from .data import data_path
-from .distributions import *  # noqa: F403
-from .errors import *  # noqa: F403
+from .distributions import (
+    BoundedPareto,
+    Deterministic,
+    Distribution,
+    Empirical,
+    Erlang,
+    Exponential,
+    Gamma,
+    HyperExponential,
+    LogNormal,
+    Mixture,
+    Uniform,
+    Weibull,
+)
+from .draws import Draws
+from .errors import (
+    DataError,
+    Deadlock,
+    EventError,
+    ExerciseError,
+    InvariantError,
+    MeshLabError,
+    PartError,
+    ScenarioError,
+    ScenarioFileError,
+    StatisticsError,
+    TraceError,
+    UnstableError,
+)
+from .events import AllOf, AnyOf, Event, change_event
 from .explain import explain
-from .live import build
+from .live import Reply, build
 from .run import Run, load_run
 from .scenario import Scenario
 from .simulate import simulate
@@ -16,3 +61,96 @@ from .sources.varying import Bursts, Profile, TimeVarying, daily
 from .stations.handler import Handler
 from .stations.queue import Queue
 from .stations.service import Service
+
+if TYPE_CHECKING:
+    from . import course, plots, statistics, theory
+    from .study import compare, replicate, sweep
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Balancer",
+    "BoundedPareto",
+    "Bursts",
+    "DataError",
+    "Deadlock",
+    "Deterministic",
+    "Distribution",
+    "Draws",
+    "Empirical",
+    "Erlang",
+    "Event",
+    "EventError",
+    "ExerciseError",
+    "Exponential",
+    "Gamma",
+    "Handler",
+    "HyperExponential",
+    "InvariantError",
+    "LeastRequest",
+    "LogNormal",
+    "Merge",
+    "MeshLabError",
+    "Mixture",
+    "PartError",
+    "Poisson",
+    "PoissonBatches",
+    "Profile",
+    "Queue",
+    "Random",
+    "Renewal",
+    "Reply",
+    "RoundRobin",
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "ScenarioFileError",
+    "Service",
+    "StatisticsError",
+    "TimeVarying",
+    "TraceError",
+    "Uniform",
+    "UnstableError",
+    "Users",
+    "Weibull",
+    "build",
+    "change_event",
+    "compare",
+    "course",
+    "daily",
+    "data_path",
+    "explain",
+    "load_run",
+    "plots",
+    "replicate",
+    "simulate",
+    "statistics",
+    "sweep",
+    "theory",
+]
+
+# imported when first asked for, because they need SciPy, matplotlib or joblib
+_LATER = {
+    "compare": "study",
+    "course": "",
+    "plots": "",
+    "replicate": "study",
+    "statistics": "",
+    "sweep": "study",
+    "theory": "",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'mesh_lab' has no attribute {name!r}")
+    module = importlib.import_module(f".{_LATER[name] or name}", __name__)
+    value = getattr(module, name) if _LATER[name] else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -68,7 +68,9 @@ def _conservation(run: Run) -> None:
             (c.sent, c.finish, "finished before it was sent"),
         ):
             _demand(not bool(np.any(after < before)), "order of times", f"a visit was {text}")
-    _demand(not bool(np.any(c.finish > run.duration)), "order of times", "a visit ends after the run")
+    _demand(
+        not bool(np.any(c.finish > run.duration)), "order of times", "a visit ends after the run"
+    )
 
 
 def _station(run: Run, station: Queue | Service, endpoint: int) -> None:

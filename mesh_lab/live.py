@@ -87,9 +87,7 @@ class LivePlace:
         """How many wait in line now."""
         return sum(len(line.waiting) for line in self._lines)
 
-    def put(
-        self, event: Any, *, priority: int = 0, deadline: float = math.inf
-    ) -> simpy.Event:
+    def put(self, event: Any, *, priority: int = 0, deadline: float = math.inf) -> simpy.Event:
         """Put `event` in; the SimPy event happens when it has been let in, or turned away.
 
         Its value is ``"ok"``, ``"rejected"`` or ``"unavailable"``.  Where overflow is ``"block"``
@@ -113,9 +111,7 @@ class LivePlace:
         self._assembly.clock.drain()
         return done
 
-    def call(
-        self, event: Any, *, priority: int = 0, deadline: float = math.inf
-    ) -> simpy.Event:
+    def call(self, event: Any, *, priority: int = 0, deadline: float = math.inf) -> simpy.Event:
         """Send `event` and wait for its end, wherever its way leads; the value is a `Reply`."""
         done = self._env.event()
         request = self._request(event, priority, deadline)

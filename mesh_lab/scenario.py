@@ -264,7 +264,9 @@ class Scenario:
         seen: set[str] = set()
         for part in (*self.parts, *(s for s in self.sources if s not in self.parts)):
             if part.name in seen:
-                raise ScenarioError(f"two parts are called {part.name!r}; every name must be unique")
+                raise ScenarioError(
+                    f"two parts are called {part.name!r}; every name must be unique"
+                )
             seen.add(part.name)
 
     def _check_destinations(self) -> None:
@@ -313,8 +315,7 @@ class Scenario:
         def can_leave(name: str) -> bool:
             crews = self.serving(name)
             return not crews or any(
-                crew.failure > 0.0 or sum(_shares(crew.to).values()) < 1.0 - 1e-9
-                for crew in crews
+                crew.failure > 0.0 or sum(_shares(crew.to).values()) < 1.0 - 1e-9 for crew in crews
             )
 
         for name in self._places:
@@ -375,5 +376,3 @@ def _perhaps(name: str, known: Sequence[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are: {', '.join(map(repr, known))}" if known else "; there are none"
-
-

@@ -221,9 +221,7 @@ def _check_arguments(
         raise ScenarioError(f"engine is {engine!r}; there are: 'auto', 'simpy'")
     endless = [s.name for s in scenario.sources if getattr(s, "length", None) is None]
     if requests is None and until is None and endless:
-        raise ScenarioError(
-            f"give requests= or until=: source {endless[0]!r} would go on for ever"
-        )
+        raise ScenarioError(f"give requests= or until=: source {endless[0]!r} would go on for ever")
 
 
 def _is_number(value: object) -> bool:

@@ -49,7 +49,7 @@ def summarise(run: Run) -> pd.DataFrame:
     >>> run = ml.simulate(scenario, requests=50_000, seed=7)
     >>> run.summary()[["count", "rate", "utilisation", "mean"]].round(2)
             count   rate  utilisation  mean
-    part                                   
+    part
     shop    50000  24.86          NaN  0.04
     orders  50000  24.86          0.5  0.04
     """
@@ -82,9 +82,7 @@ def _row(run: Run, name: str, occurred: list[int]) -> dict[str, Any]:
     }
     row["half_width"], note = _half_width(took)
     for column, p in PERCENTILES.items():
-        row[column] = (
-            float(np.quantile(took, p, method="inverted_cdf")) if len(took) else np.nan
-        )
+        row[column] = float(np.quantile(took, p, method="inverted_cdf")) if len(took) else np.nan
     for code in occurred:
         row[OUTCOMES[code]] = int(np.count_nonzero(outcome == code))
     row["note"] = note

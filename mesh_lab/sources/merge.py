@@ -44,8 +44,6 @@ class Merge(Source):
     def merged(self) -> tuple[OpenSource, ...]:
         """Return the sources, with the destination and urgency of the merged stream."""
         return tuple(
-            dataclasses.replace(
-                source, to=self.to, priority=self.priority, deadline=self.deadline
-            )
+            dataclasses.replace(source, to=self.to, priority=self.priority, deadline=self.deadline)
             for source in self.sources
         )

@@ -153,9 +153,7 @@ class Workers(Hands):
         chance: Need | None = None,
         onward: Onward | None = None,
     ) -> None:
-        super().__init__(
-            clock, ledger, line, need, failure=failure, chance=chance, onward=onward
-        )
+        super().__init__(clock, ledger, line, need, failure=failure, chance=chance, onward=onward)
         self.workers = workers
         self.io = io
         self.is_async = is_async

@@ -61,7 +61,9 @@ class Service(WaitingFields, WorkingFields):
 class Replicas:
     """The replicas of a service at work, and their balancer."""
 
-    def __init__(self, name: str, lines: Sequence[Line], pick: Pick, *, counts_visits: bool) -> None:
+    def __init__(
+        self, name: str, lines: Sequence[Line], pick: Pick, *, counts_visits: bool
+    ) -> None:
         self.name = name
         self.lines = list(lines)
         self.pick = pick
@@ -81,5 +83,3 @@ class Replicas:
 
     def _answered(self, endpoint: int) -> None:
         self.view.outstanding[endpoint] -= 1
-
-

@@ -34,9 +34,7 @@ class SharedWorkers(Hands):
         chance: Need | None = None,
         onward: Onward | None = None,
     ) -> None:
-        super().__init__(
-            clock, ledger, line, need, failure=failure, chance=chance, onward=onward
-        )
+        super().__init__(clock, ledger, line, need, failure=failure, chance=chance, onward=onward)
         self.workers = workers
         self.free = 1 << 60  # nobody waits; the line limits how many may be here
         self.virtual = 0.0
