@@ -11,10 +11,8 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,18 +109,15 @@ def test(rest: list[str]) -> int:
     """Run every test step; name those that failed."""
     python = ensure()
     failed = []
-    with _clean_room() as environment:
-        for number, step in enumerate(TEST_STEPS, start=1):
-            print(f"\n[{number}/{len(TEST_STEPS)}] {step.says}", flush=True)
-            started = time.monotonic()
-            code = _call(python, step.runs, environment)
-            verdict = "passed" if code == 0 else f"FAILED (exit code {code})"
-            print(
-                f"[{number}/{len(TEST_STEPS)}] {verdict}, {time.monotonic() - started:.0f} s",
-                flush=True,
-            )
-            if code != 0:
-                failed.append(step.says)
+    for number, step in enumerate(TEST_STEPS, start=1):
+        place = f"[{number}/{len(TEST_STEPS)}]"
+        print(f"\n{place} {step.says}", flush=True)
+        started = time.monotonic()
+        code = _call(python, step.runs)
+        verdict = "passed" if code == 0 else f"FAILED (exit code {code})"
+        print(f"{place} {verdict}, {time.monotonic() - started:.0f} s", flush=True)
+        if code != 0:
+            failed.append(step.says)
     if failed:
         print(f"\n{len(failed)} of {len(TEST_STEPS)} steps failed: " + "; ".join(failed))
         return 1
@@ -133,40 +128,23 @@ def test(rest: list[str]) -> int:
 def notebooks(rest: list[str]) -> int:
     """Regenerate the outputs of all notebooks, or of those whose numbers are given; then guard."""
     python = ensure()
-    with _clean_room() as environment:
-        code = _call(python, ("tools.regenerate", *rest), environment)
-        return code or _call(python, ("tools.guard", *rest), environment)
+    return _call(python, ("tools.regenerate", *rest)) or _call(python, ("tools.guard", *rest))
 
 
 def validate(rest: list[str]) -> int:
     """Run the longer checks, which ``make test`` leaves out."""
     python = ensure()
-    return _call(python, ("pytest", "-q", "-m", "validate", "tests", *rest), dict(os.environ))
+    return _call(python, ("pytest", "-q", "-m", "validate", "tests", *rest))
 
 
 def browser(rest: list[str]) -> int:
     """Open every notebook in a headless browser, run all cells, save screenshots."""
     python = ensure(extras=("lab", "test", "browser"))
-    return _call(python, ("tools.browser_check", *rest), dict(os.environ))
+    return _call(python, ("tools.browser_check", *rest))
 
 
-def _call(python: Path, runs: Sequence[str], environment: dict[str, str]) -> int:
-    return subprocess.call([str(python), "-m", *runs], cwd=ROOT, env=environment)
-
-
-@contextmanager
-def _clean_room() -> Iterator[dict[str, str]]:
-    """Yield an environment in which nothing personal can change a notebook's outputs.
-
-    The reader's predictions and IPython start-up files are theirs; neither belongs in an output.
-    """
-    with tempfile.TemporaryDirectory(prefix="mesh_lab-") as scratch:
-        yield {
-            **os.environ,
-            "IPYTHONDIR": str(Path(scratch, "ipython")),
-            "MESH_LAB_LEDGER": str(Path(scratch, "predictions.json")),
-            "MESH_LAB_STRICT": "",
-        }
+def _call(python: Path, runs: Sequence[str]) -> int:
+    return subprocess.call([str(python), "-m", *runs], cwd=ROOT)
 
 
 def _free_port() -> int:

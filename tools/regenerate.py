@@ -18,6 +18,7 @@ from typing import Any
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from .clean_room import clean_room
 from .course_files import FOLDER, CourseError, digests, notebooks, read, tags, write
 
 __all__ = ["execute", "main", "regenerate"]
@@ -39,6 +40,7 @@ def execute(content: Any, folder: Path) -> None:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
     try:
@@ -101,7 +103,8 @@ def main() -> int:
     for path in paths:
         started = time.monotonic()
         try:
-            changed = regenerate(path)
+            with clean_room():
+                changed = regenerate(path)
         except CourseError as error:
             failed += 1
             print(f"{path.name}: FAILED, left as it was: {error}", flush=True)

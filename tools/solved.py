@@ -8,7 +8,6 @@ with ``MESH_LAB_STRICT=1`` a check raises unless the answer is correct.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from mesh_lab.course.lessons import load
 from mesh_lab.errors import ExerciseError
 
+from .clean_room import clean_room
 from .course_files import FOLDER, CourseError, notebooks, read, tags
 from .guard.exercises import defined
 from .regenerate import execute
@@ -52,7 +52,8 @@ def run_solved(path: Path) -> int:
         data = path.parent.parent / "data"
         if data.is_dir():
             shutil.copytree(data, Path(scratch, "data"))
-        execute(notebook.content, folder)
+        with clean_room(strict=True):
+            execute(notebook.content, folder)
     return solved
 
 
@@ -62,7 +63,6 @@ def main() -> int:
     parser.add_argument("numbers", nargs="*", help="which notebooks; all by default")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     chosen = parser.parse_args()
-    os.environ["MESH_LAB_STRICT"] = "1"  # for the kernels
     failed = 0
     try:
         paths = notebooks(chosen.folder, chosen.numbers)

@@ -1,0 +1,16 @@
+"""Tests and notebooks run where nothing personal can change an output, however they start."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from tools.clean_room import clean_room
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Enter the clean room for as long as pytest runs."""
+    stack = ExitStack()
+    stack.enter_context(clean_room())
+    config.add_cleanup(stack.close)
