@@ -190,6 +190,10 @@ class Ledger:
             np.frombuffer(self.request_arrival, np.float64)[:n],
         )
 
+    def grow(self, row: int) -> None:
+        """Make room for request `row` and more, where nobody knew how many there would be."""
+        self._grow_requests(max(row, _GROWTH))
+
     # -- room ----------------------------------------------------------------------------------
 
     def _grow_requests(self, more: int) -> None:

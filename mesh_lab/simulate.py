@@ -11,8 +11,10 @@ from typing import Literal
 import numpy as np
 import simpy
 
+from .engines import express
 from .engines.assembly import Assembly
 from .errors import Deadlock, ScenarioError
+from .ledger import REJECTED, UNAVAILABLE, Ledger
 from .run import Columns, Run
 from .scenario import Scenario
 from .sources.base import OpenSource
@@ -77,11 +79,19 @@ def simulate(
     Run(1000 requests, 25.2932 s, seed=7)
     """
     _check_arguments(scenario, seed, requests, until, warmup, engine)
-    only_open = all(isinstance(source, OpenSource) for source in scenario.sources)
     env = simpy.Environment()
-    assembly = Assembly(env, scenario, seed, rows=requests if only_open else None)
-    run_assembly(env, assembly, requests=requests, until=until, progress=progress)
-    columns = _columns(assembly)
+    if express.fits(scenario):
+        with _Countdown(requests, progress) as counts:
+            arrived = counts.down if progress else None
+            ledger = express.run(
+                env, scenario, seed, requests=requests, until=until, arrived=arrived
+            )
+    else:
+        only_open = all(isinstance(source, OpenSource) for source in scenario.sources)
+        assembly = Assembly(env, scenario, seed, rows=requests if only_open else None)
+        run_assembly(env, assembly, requests=requests, until=until, progress=progress)
+        ledger = assembly.ledger
+    columns = _columns(ledger)
     if until is not None:
         duration = float(until)
     else:
@@ -109,15 +119,12 @@ def run_assembly(
         When requests are in flight and nothing is left that could move them.
     """
     sources = assembly.scenario.sources
-    counts = _Countdown(requests, progress)
     users_count = not any(isinstance(source, OpenSource) for source in sources)
-    assembly.add_sources(counts.down, counts.down if users_count else counts.ignore)
-    for source in assembly.live_sources:
-        source.begin()
-    try:
+    with _Countdown(requests, progress) as counts:
+        assembly.add_sources(counts.down, counts.down if users_count else counts.ignore)
+        for source in assembly.live_sources:
+            source.begin()
         _run(env, assembly, until)
-    finally:
-        counts.close()
 
 
 def _run(env: simpy.Environment, assembly: Assembly, until: float | None) -> None:
@@ -136,8 +143,7 @@ def _run(env: simpy.Environment, assembly: Assembly, until: float | None) -> Non
         )
 
 
-def _columns(assembly: Assembly) -> Columns:
-    ledger = assembly.ledger
+def _columns(ledger: Ledger) -> Columns:
     source, made = ledger.request_columns()
     visits = ledger.columns()
     if not ledger.own_visits:
@@ -149,8 +155,6 @@ def _columns(assembly: Assembly) -> Columns:
 
 
 def _refused(outcome: np.ndarray) -> np.ndarray:
-    from .ledger import REJECTED, UNAVAILABLE
-
     return (outcome == REJECTED) | (outcome == UNAVAILABLE)
 
 
@@ -185,8 +189,10 @@ class _Countdown:
         """Do not count: these arrivals do not end the run."""
         return False
 
-    def close(self) -> None:
-        """Take the bar away."""
+    def __enter__(self) -> _Countdown:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
 

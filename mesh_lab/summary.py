@@ -47,7 +47,9 @@ def summarise(run: Run) -> pd.DataFrame:
     ...     ml.Service("orders", service_time=ml.Exponential(mean=0.02)),
     ... )
     >>> run = ml.simulate(scenario, requests=50_000, seed=7)
-    >>> run.summary()[["count", "rate", "utilisation", "mean"]].round(2)
+    >>> run.summary()[["count", "rate", "utilisation", "mean"]].round(
+    ...     2
+    ... )  # doctest: +NORMALIZE_WHITESPACE
             count   rate  utilisation  mean
     part
     shop    50000  24.86          NaN  0.04

@@ -19,13 +19,14 @@ from ..ledger import CRASHED, Ledger, Request
 from ..scenario import Scenario
 from ..sources.base import Arrivals, Dress, OpenSource, Source, pick_by
 from ..sources.closed import Loop, Users
-from ..stations.crew import Need, Workers
+from ..stations.crew import Workers
 from ..stations.discipline import waiting_line
 from ..stations.handler import Handler, To, Work, WorkingFields
 from ..stations.line import Crew, Line, Place
 from ..stations.queue import Queue, WaitingFields
 from ..stations.service import Replicas, Service
 from ..stations.sharing import SharedWorkers
+from .needs import Need, drawn
 
 __all__ = ["Assembly"]
 
@@ -192,25 +193,7 @@ class Assembly:
 
     def _drawn(self, of: Distribution | str, part: str, purpose: str) -> Need:
         """Return the function from a request to its draw at this part, by its address."""
-        first: dict[int, Callable[[int], float]] = {}
-        later: dict[tuple[int, int], Callable[[int], float]] = {}
-        names, column = self.source_names, self.draws.column
-
-        def draw(request: Request) -> float:
-            source, visit = request.source, request.visit
-            try:
-                if visit:
-                    return later[source, visit](request.number)
-                return first[source](request.number)
-            except KeyError:
-                at = column(of, part, purpose, names[source], visit).at
-                if visit:
-                    later[source, visit] = at
-                else:
-                    first[source] = at
-                return at(request.number)
-
-        return draw
+        return drawn(self.draws, of, part, purpose, self.source_names)
 
     def _work(self, work: Work, part: str) -> Need:
         if isinstance(work, Distribution):
