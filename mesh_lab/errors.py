@@ -15,6 +15,7 @@ __all__ = [
     "ExerciseError",
     "MeshLabError",
     "PartError",
+    "PlotError",
     "ScenarioError",
     "ScenarioFileError",
     "StatisticsError",
@@ -81,6 +82,10 @@ class UnstableError(MeshLabError, ValueError):
 
 class StatisticsError(MeshLabError, ValueError):
     """A statistic was asked of data that cannot give it: which argument, what it holds."""
+
+
+class PlotError(MeshLabError, ValueError):
+    """There is nothing to draw, or it was asked for in a way that cannot be drawn."""
 
 
 class Deadlock(MeshLabError, RuntimeError):  # noqa: N818  (the field's word for it)
