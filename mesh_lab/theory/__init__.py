@@ -1,0 +1,89 @@
+"""Closed forms of queueing theory: what a simulation should agree with.
+
+One function a model; all arguments by keyword, seconds and rates per second; each returns a small
+frozen result whose fields have the same names everywhere (`_results` has the table), and refuses
+what has no steady state by name.  Each module explains its theory first.
+
+=========================  ============================================================  ===========
+function                   model                                                         module
+=========================  ============================================================  ===========
+`mm1`, `mmc`               Poisson arrivals, exponential service, one queue              `mm`
+`erlang_b`, `erlang_c`     probability of loss, probability of waiting                   `mm`
+`mmck`                     bounded queue (`waiting_room` counts who may *wait*)           `mmck`
+`mminf`                    a server for everyone, and how it fills up                    `mminf`
+`md1`                      constant service, with percentiles                            `md1`
+`mg1`, `mg1_ps`            any service: first come first served, processor sharing       `mg1`
+`mg1_priority`             priority classes, non-preemptive and preemptive-resume        `priority`
+`gim1`                     any gaps between arrivals                                     `gim1`
+`batch_mm1`, `batch_mg1`   arrivals in batches                                           `batches`
+`kingman_bound`            any gaps, any service: an upper bound                         `kingman`
+`kingman_approximation`    any gaps, any service, several servers: approximately         `kingman`
+`erlang_a`                 requests that give up                                         `erlang_a`
+`jackson`                  open networks with feedback                                   `jackson`
+`mva`                      closed networks: users who think                              `mva`
+`littles_law`              number = rate * time                                          `little`
+=========================  ============================================================  ===========
+
+Examples
+--------
+>>> from mesh_lab import theory
+>>> theory.mmc(arrival_rate=2.4, service_rate=1.0, servers=3)
+MMc(utilisation=0.8, wait=1.0787, response=2.0787, in_queue=2.5888, in_system=4.9888, \
+throughput=2.4, wait_probability=0.64719)
+>>> theory.mm1(arrival_rate=0.8, service_rate=1.0).response_tail([0.0, 5.0, 10.0]).round(4).tolist()
+[1.0, 0.3679, 0.1353]
+"""
+
+from .batches import Batches, batch_mg1, batch_mm1
+from .erlang_a import ErlangA, Served, erlang_a
+from .gim1 import GIM1, gim1
+from .jackson import JacksonNetwork, jackson
+from .kingman import Approximation, UpperBound, kingman_approximation, kingman_bound
+from .little import littles_law
+from .md1 import MD1, md1
+from .mg1 import MG1, ProcessorSharing, mg1, mg1_ps
+from .mm import MM1, MMc, erlang_b, erlang_c, mm1, mmc
+from .mmck import MMcK, mmck
+from .mminf import MMInf, mminf
+from .mva import ClosedNetwork, ClosedStation, mva
+from .priority import Priority, PriorityClass, mg1_priority
+
+__all__ = [
+    "GIM1",
+    "MD1",
+    "MG1",
+    "MM1",
+    "Approximation",
+    "Batches",
+    "ClosedNetwork",
+    "ClosedStation",
+    "ErlangA",
+    "JacksonNetwork",
+    "MMInf",
+    "MMc",
+    "MMcK",
+    "Priority",
+    "PriorityClass",
+    "ProcessorSharing",
+    "Served",
+    "UpperBound",
+    "batch_mg1",
+    "batch_mm1",
+    "erlang_a",
+    "erlang_b",
+    "erlang_c",
+    "gim1",
+    "jackson",
+    "kingman_approximation",
+    "kingman_bound",
+    "littles_law",
+    "md1",
+    "mg1",
+    "mg1_priority",
+    "mg1_ps",
+    "mm1",
+    "mmc",
+    "mmck",
+    "mminf",
+    "mva",
+]
