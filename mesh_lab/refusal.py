@@ -45,8 +45,8 @@ def refusal(
     """
     label = _label(kind, args, kwargs)
     problems = error.errors(include_url=False)
-    # Too many by position also leaves fields missing: the first cause is what to tell.
-    problems.sort(key=lambda problem: problem["type"] != "unexpected_positional_argument")
+    # What is too much also leaves fields missing: the cause is what to tell.
+    problems.sort(key=lambda problem: not problem["type"].startswith("unexpected"))
     first = problems[0]
     fields = [f.name for f in dataclasses.fields(kind)]
     if first["type"] == "unexpected_positional_argument":
@@ -57,7 +57,8 @@ def refusal(
             return PartError(label, cause.field, cause.problem)
         return PartError(label, "", str(cause))
     at = first["loc"][0]
-    name = fields[at] if isinstance(at, int) else at
+    positional = [f.name for f in dataclasses.fields(kind) if not f.kw_only]
+    name = positional[at] if isinstance(at, int) else at
     if first["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         return PartError(label, name, _unknown(kind, fields, name))
     if first["type"] == "multiple_argument_values":

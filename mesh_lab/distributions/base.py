@@ -27,6 +27,8 @@ __all__ = ["Distribution", "FloatArray", "check_moments", "check_probabilities",
 FloatArray = NDArray[np.float64]
 
 SUM_TOLERANCE = 1e-9
+SMALLEST = 1e-100
+LARGEST = 1e200
 
 
 class Distribution(ABC):
@@ -126,6 +128,8 @@ class Distribution(ABC):
             raise self._wrong("x", "holds a value that is not a number")
         inside = (points >= 0.0) & (points < math.inf)
         below = np.asarray(self._cdf(np.where(inside, points, 0.0)), dtype=np.float64)
+        # sums of rounded terms may end a last digit outside
+        below = np.clip(below, 0.0, 1.0)
         result: FloatArray = np.where(inside, below, np.where(points > 0.0, 1.0, 0.0))
         return float(result) if result.ndim == 0 else result
 
@@ -157,7 +161,8 @@ class Distribution(ABC):
         s = float(s)
         if not 0.0 <= s < math.inf:
             raise self._wrong("s", f"is {s!r}, but must be finite and at least 0")
-        return 1.0 if s == 0.0 else float(self._laplace(s))
+        # a sum of rounded terms may end a last digit above 1
+        return 1.0 if s == 0.0 else min(1.0, float(self._laplace(s)))
 
     @abstractmethod
     def _draw(self, rng: np.random.Generator, size: int) -> FloatArray: ...
@@ -178,15 +183,17 @@ class Distribution(ABC):
 
 
 def check_moments(distribution: Distribution) -> None:
-    """Refuse parameters whose second moment is not a finite double: their draws would not be."""
+    """Refuse parameters with which 64-bit arithmetic would overflow or lose its digits."""
     try:
         mean, scv = distribution.mean, distribution.scv
-        finite = math.isfinite(mean) and math.isfinite(mean * mean * (1.0 + scv))
-    except OverflowError:
-        finite = False
-    if not finite:
+        fits = mean == 0.0 or (mean >= SMALLEST and mean * mean * (1.0 + scv) <= LARGEST)
+    except (OverflowError, ZeroDivisionError):
+        fits = False
+    if not fits:
         raise ValueError(
-            "these parameters make the mean or the variance too large for a 64-bit number"
+            "with these parameters the mean or the variance is too large or too small for 64-bit "
+            f"numbers (the mean must be at least {SMALLEST:g} s, the mean square at most "
+            f"{LARGEST:g} s²)"
         )
 
 

@@ -10,8 +10,10 @@ Trapezoidal Rule", SIAM Review 56, 2014); on a finite interval Gauss-Legendre pa
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from ..errors import PartError
 from ..parts import Positive, part
@@ -81,7 +83,7 @@ class Weibull(Distribution):
     mean : float
         Seconds, greater than 0.
     shape : float
-        Greater than 0.  Shape 1 is the exponential; below 1 the tail is heavier.
+        From 0.01 to 1000.  Shape 1 is the exponential; below 1 the tail is heavier.
 
     Examples
     --------
@@ -90,7 +92,7 @@ class Weibull(Distribution):
     """
 
     mean: Positive
-    shape: Positive
+    shape: Annotated[float, Ge(0.01), Le(1000)]
 
     def __post_init__(self) -> None:
         check_moments(self)

@@ -93,13 +93,11 @@ class Empirical(Distribution):
         >>> latency
         Histogram(bounds=(0.0, 0.01, 0.1, 1.0), counts=(60.0, 35.0, 5.0))
         """
-        upper = np.asarray(bounds, dtype=np.float64).tolist()
-        own = np.asarray(counts, dtype=np.float64)
         label = "Empirical.from_histogram"
-        if own.ndim != 1 or len(upper) != own.size or not upper:
-            raise PartError(
-                label, "counts", f"has shape {own.shape}, but must hold one count for each bound"
-            )
+        upper = _numbers(label, "bounds", bounds).tolist()
+        own = _numbers(label, "counts", counts)
+        if own.size != len(upper):
+            raise PartError(label, "counts", f"has {own.size} values, but bounds has {len(upper)}")
         if cumulative:
             own = np.diff(own, prepend=0.0)
             if own.min() < 0.0:
@@ -255,3 +253,15 @@ class Histogram(Distribution):
         if len(self.counts) <= SHOWN_IN_FULL:
             return shown(self)
         return f"<Histogram: {len(self.counts)} buckets, mean {self.mean:.4g}, scv {self.scv:.4g}>"
+
+
+def _numbers(label: str, field: str, given: ArrayLike) -> FloatArray:
+    try:
+        numbers = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise PartError(label, field, f"is {given!r}, but must be a list of numbers") from None
+    if numbers.ndim != 1 or numbers.size == 0:
+        raise PartError(
+            label, field, f"has the shape {numbers.shape}, but must be a list of one or more"
+        )
+    return numbers
