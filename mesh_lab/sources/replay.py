@@ -62,9 +62,9 @@ class Replay(Recorded):
     >>> shop = Replay("shop", data_path("measured/requests.csv.gz"), to="orders",
     ...               time="scheduled_s", service_time="service_s")
     >>> shop.length(), round(shop.long_run_rate(), 1)
-    (20954, 349.2)
+    (20954, 349.3)
     >>> shop.read().times[:3].tolist()
-    [0.002914, 0.002987, 0.004061]
+    [0.002914, 0.002987, 0.003906]
     """
 
     time: Name
