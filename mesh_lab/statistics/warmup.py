@@ -83,8 +83,11 @@ def mser5(values: ArrayLike) -> Warmup:
     Notes
     -----
     The rule knows one run only: a start that happens to look like the rest is not cut, and no
-    rule sees a warm-up that is longer than the run.  The sum of squares after d is built up
-    from the end, one batch at a time (Welford), so that nothing cancels.
+    rule sees a warm-up that is longer than the run.  What queues give is skewed, and then the rule
+    also cuts bursts that stand near the start: of M/M/1 at 90 % busy from empty, means of 400
+    runs are within 1 % uncut, and after the cut low by 5 % in runs worth 20 independent waits
+    (7 000 requests), by 3 % at 100 and by less than 1 % at 300.  The sum of squares after d is
+    built up from the end, one batch at a time (Welford), so that nothing cancels.
 
     Examples
     --------
