@@ -81,7 +81,7 @@ def test_the_bias_of_a_decaying_start_goes() -> None:
 
 
 def test_a_backlog_at_the_start_of_a_queue_goes() -> None:
-    """Thirty mean waits of backlog, 300 independent waits' worth: 30 % too much, or 2 % off at most."""
+    """Thirty mean waits of backlog, 300 independent waits' worth: 30 % off, then 2 % at most."""
     n = int(300 * relatedness(0.8))
     runs = [waits(n, 0.8, seed, backlog=30 * mean_wait(0.8)) for seed in range(1, 201)]
     raw = np.mean([run.mean() for run in runs]) / mean_wait(0.8)
