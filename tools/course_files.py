@@ -8,17 +8,20 @@ does not compare, such as pictures.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.v4 import reads_json
 
 from .environment import ROOT
 
@@ -50,11 +53,21 @@ class Notebook:
 
 
 def read(path: Path) -> Notebook:
-    """Read a notebook; raise `CourseError` when it is not one."""
+    """Read a notebook just as it is written; raise `CourseError` when it is not a valid one.
+
+    ``nbformat.read`` is not used because it mends what it reads, cells of one id for example.
+    """
     try:
-        return Notebook(path, nbformat.read(path, as_version=4))
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        raise CourseError(f"{path.name} cannot be read as a notebook: {error}") from None
+        content = reads_json(path.read_text(encoding="utf-8"))
+        with warnings.catch_warnings(action="ignore"):
+            nbformat.validate(copy.deepcopy(content))
+    except nbformat.ValidationError as error:
+        raise CourseError(f"{path.name} is not a valid notebook: {error.message}") from None
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise CourseError(f"{path.name} is not a notebook: {error}") from None
+    if content.nbformat != 4:
+        raise CourseError(f"{path.name} is in notebook format {content.nbformat}, must be 4")
+    return Notebook(path, content)
 
 
 def notebooks(folder: Path = FOLDER, numbers: Sequence[str] = ()) -> list[Path]:

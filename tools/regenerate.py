@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat.v4 import upgrade
 
 from .clean_room import clean_room
 from .course_files import FOLDER, CourseError, digests, notebooks, read, tags, write
@@ -60,7 +62,7 @@ def regenerate(path: Path) -> bool:
         When it cannot be read or run; the file is as it was.
     """
     before = path.read_bytes()
-    content = read(path).content
+    content = upgrade(read(path).content)
     for cell in content.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -69,7 +71,6 @@ def regenerate(path: Path) -> bool:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 output.traceback = [f"{output.ename}: {output.evalue}"]
-    content.nbformat_minor = max(5, content.nbformat_minor)
     content.metadata = {
         "kernelspec": KERNEL,
         "language_info": {"file_extension": ".py", "name": "python"},
@@ -88,12 +89,12 @@ def _failed(content: Any) -> str:
     return "a cell"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Regenerate the notebooks; return 1 if any failed."""
     parser = argparse.ArgumentParser(prog="tools.regenerate", description=__doc__)
     parser.add_argument("numbers", nargs="*", help="which notebooks; all by default")
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     failed = 0
     try:
         paths = notebooks(chosen.folder, chosen.numbers)

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from mesh_lab.course.lessons import load
@@ -57,12 +58,12 @@ def run_solved(path: Path) -> int:
     return solved
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the solved notebooks; return 1 if any failed."""
     parser = argparse.ArgumentParser(prog="tools.solved", description=__doc__)
     parser.add_argument("numbers", nargs="*", help="which notebooks; all by default")
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     failed = 0
     try:
         paths = notebooks(chosen.folder, chosen.numbers)

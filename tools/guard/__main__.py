@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..course_files import FOLDER, CourseError, notebooks
 from . import guard
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print what breaks a rule; return 1 if anything does."""
     parser = argparse.ArgumentParser(prog="tools.guard", description=__doc__)
     parser.add_argument("numbers", nargs="*", help="which notebooks; all by default")
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     try:
         paths = notebooks(chosen.folder, chosen.numbers)
     except CourseError as error:
