@@ -13,6 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbformat.v4 import new_output
 
 import tools.guard.__main__
 import tools.regenerate
@@ -36,7 +37,7 @@ from tools.commands import TEST_STEPS
 from tools.course_files import FOLDER, CourseError, digests
 from tools.environment import ROOT
 from tools.guard import guard
-from tools.regenerate import regenerate
+from tools.regenerate import regenerate, settled
 from tools.solved import run_solved
 
 
@@ -102,6 +103,22 @@ def test_outputs_keep_words_and_errors_but_no_paths(made):
     assert picture.data["text/plain"] == words
     assert cells[RAISES].outputs[0].traceback == ["IndexError: list index out of range"]
     assert "execution" not in cells[FIGURE].metadata
+
+
+def test_print_in_pieces_is_joined_and_stays_in_place():
+    def printed(text: str, stream: str = "stdout") -> Any:
+        return new_output("stream", name=stream, text=text)
+
+    figure = new_output("display_data", data={"text/plain": "a figure"})
+    pieces = [
+        printed("a"),
+        printed("b\n"),
+        printed("w", "stderr"),
+        figure,
+        printed("c"),
+        printed("d"),
+    ]
+    assert settled(pieces) == [printed("ab\n"), printed("w", "stderr"), figure, printed("cd")]
 
 
 def test_a_failing_cell_fails_loudly_and_leaves_the_file(course, capsys):

@@ -68,9 +68,8 @@ def regenerate(path: Path) -> bool:
             cell.outputs, cell.execution_count = [], None
     execute(content, path.parent)
     for cell in content.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                output.traceback = [f"{output.ename}: {output.evalue}"]
+        if cell.cell_type == "code":
+            cell.outputs = settled(cell.outputs)
     content.metadata = {
         "kernelspec": KERNEL,
         "language_info": {"file_extension": ".py", "name": "python"},
@@ -78,6 +77,28 @@ def regenerate(path: Path) -> bool:
     }
     write(path, content)
     return path.read_bytes() != before
+
+
+def settled(outputs: list[Any]) -> list[Any]:
+    """Return the outputs of a cell without what depends on the machine or the moment.
+
+    A kernel that is busy sends what is printed in several pieces: pieces that follow each other
+    are joined.  Of an error the traceback goes, which is full of paths; name and message stay.
+    """
+    kept: list[Any] = []
+    for output in outputs:
+        last = kept[-1] if kept else None
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]
+        if (
+            last is not None
+            and last.output_type == output.output_type == "stream"
+            and last.name == output.name
+        ):
+            last.text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 def _failed(content: Any) -> str:
