@@ -31,8 +31,8 @@ from typing import Any
 import yaml
 
 from . import balancing, distributions
+from .atomic import replacing
 from .errors import PartError, ScenarioFileError
-from .replacing import replacing
 from .sources.access_log import AccessLog
 from .sources.closed import Users
 from .sources.merge import Merge
