@@ -46,7 +46,7 @@ class _Join(ABC):
         self, *types: str, by: By = "subject", type: str | None = None, source: str | None = None
     ) -> None:
         label = self.__class__.__name__
-        if len(types) < 2 or len(set(types)) < len(types) or not all(map(_named, types)):
+        if len(types) < 2 or not all(map(_named, types)) or len(set(types)) < len(types):
             raise PartError(
                 label, "types", f"are {types!r}, but must be two or more different event types"
             )
