@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -25,7 +26,17 @@ from nbformat.v4 import reads_json
 
 from .environment import ROOT
 
-__all__ = ["FOLDER", "CourseError", "Notebook", "digests", "notebooks", "read", "tags", "write"]
+__all__ = [
+    "FOLDER",
+    "CourseError",
+    "Notebook",
+    "copy_course",
+    "digests",
+    "notebooks",
+    "read",
+    "tags",
+    "write",
+]
 
 FOLDER = ROOT / "notebooks"
 
@@ -117,3 +128,15 @@ def write(path: Path, content: Any) -> None:
     except BaseException:
         os.unlink(beside)
         raise
+
+
+def copy_course(folder: Path, scratch: Path) -> Path:
+    """Copy the notebooks of `folder`, and the data beside it, into `scratch`; return the copy.
+
+    What runs there cannot change the course, and finds everything at the same relative paths.
+    """
+    ignored = shutil.ignore_patterns(".*", "__pycache__")
+    copied = shutil.copytree(folder, scratch / "notebooks", ignore=ignored)
+    if (folder.parent / "data").is_dir():
+        shutil.copytree(folder.parent / "data", scratch / "data", ignore=ignored)
+    return Path(copied)

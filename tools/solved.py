@@ -8,7 +8,6 @@ with ``MESH_LAB_STRICT=1`` a check raises unless the answer is correct.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from mesh_lab.course.lessons import load
 from mesh_lab.errors import ExerciseError
 
 from .clean_room import clean_room
-from .course_files import FOLDER, CourseError, notebooks, read, tags
+from .course_files import FOLDER, CourseError, copy_course, notebooks, read, tags
 from .guard.exercises import defined
 from .regenerate import execute
 
@@ -48,11 +47,7 @@ def run_solved(path: Path) -> int:
             cell.source = lesson.source(name)
             solved += 1
     with tempfile.TemporaryDirectory(prefix="mesh_lab-solved-") as scratch:
-        folder = Path(scratch, path.parent.name)
-        shutil.copytree(path.parent / "solutions", folder / "solutions")
-        data = path.parent.parent / "data"
-        if data.is_dir():
-            shutil.copytree(data, Path(scratch, "data"))
+        folder = copy_course(path.parent, Path(scratch))
         with clean_room(strict=True):
             execute(notebook.content, folder)
     return solved
