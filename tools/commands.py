@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .environment import ROOT, SetupError, ensure
 
-__all__ = ["TEST_STEPS", "Step", "main"]
+__all__ = ["TEST_STEPS", "Step", "jupyter_command", "main"]
 
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 
@@ -91,18 +91,28 @@ def lab(rest: list[str]) -> int:
     port = _free_port()
     python = ensure()
     print(f"Opening JupyterLab on {FIRST_NOTEBOOK}, port {port} (stop it with Ctrl-C).", flush=True)
-    command = [
-        *(str(python), "-m", "jupyterlab"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
-        f"--ServerApp.root_dir={ROOT}",
-        f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
-        *(["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []),  # containers
-        *rest,
-    ]
+    command = jupyter_command(python, port, rest)
     if os.name == "nt":
         return subprocess.call(command, cwd=ROOT)
     os.chdir(ROOT)
     os.execv(command[0], command)  # JupyterLab gets Ctrl-C and other signals itself
+
+
+def jupyter_command(python: Path, port: int, rest: Sequence[str]) -> list[str]:
+    """Return the command that serves the course on `port`; `rest` is passed on to JupyterLab.
+
+    Jupyter makes a token and shows it; a notebook named as an argument would hide data/ from the
+    reader, so the first notebook is the default address instead.
+    """
+    root_user = getattr(os, "geteuid", lambda: 1)() == 0  # in containers
+    return [
+        *(str(python), "-m", "jupyterlab"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        f"--ServerApp.root_dir={ROOT}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
+        *(["--allow-root"] if root_user else []),
+        *rest,
+    ]
 
 
 def test(rest: list[str]) -> int:

@@ -34,23 +34,25 @@ def python_of(venv: Path) -> Path:
     return venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
 
 
-def fingerprint(root: Path, extras: Sequence[str]) -> str:
+def fingerprint(root: Path) -> str:
     """Return what a set-up of `root` is made from, as a digest."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(str(root).encode())  # an environment does not survive a move
     for name in ("pyproject.toml", "constraints.txt"):
-        digest.update((root / name).read_bytes() + b"\0")
-    digest.update("\0".join([str(root), *extras]).encode())
+        digest.update(b"\0" + (root / name).read_bytes())
     return digest.hexdigest()
 
 
 def is_ready(root: Path = ROOT, extras: Sequence[str] = EXTRAS) -> bool:
-    """Tell whether the environment of `root` is finished and up to date."""
+    """Tell whether the environment of `root` is finished, up to date, and has the `extras`."""
+    made_from, *there = _stamped(root)
+    up_to_date = made_from == fingerprint(root) and set(extras) <= set(there)
+    return up_to_date and python_of(root / ".venv").exists()
+
+
+def _stamped(root: Path) -> list[str]:
+    """Return the stamp's words: the digest, then the extras; one empty word without a stamp."""
     stamp = root / ".venv" / STAMP
-    return (
-        python_of(root / ".venv").exists()
-        and stamp.exists()
-        and stamp.read_text() == fingerprint(root, extras)
-    )
+    return (stamp.read_text() if stamp.exists() else "").split() or [""]
 
 
 def ensure(root: Path = ROOT, extras: Sequence[str] = EXTRAS) -> Path:
@@ -62,22 +64,18 @@ def ensure(root: Path = ROOT, extras: Sequence[str] = EXTRAS) -> Path:
         When the environment cannot be made.
     """
     venv = root / ".venv"
-    python = python_of(venv)
-    chosen = os.environ.get(
-        "PYTHON"
-    )  # lab.py runs in it: a choice to follow, even over a finished set-up
-    if chosen and python.exists() and _version(python) != _version(Path(sys.executable)):
-        _say(f"Set-up: .venv holds another Python than {chosen}; making it anew.")
-        (venv / STAMP).unlink(missing_ok=True)
-        _make(venv, clear=True)
-    if is_ready(root, extras):
+    python, stamp = python_of(venv), venv / STAMP
+    # lab.py runs in the Python that PYTHON= names: a choice, followed even over a finished set-up.
+    named = bool(os.environ.get("PYTHON"))
+    another = named and _version(python) not in {(0, 0), _version(Path(sys.executable))}
+    if is_ready(root, extras) and not another:
         return python
-    stamp = venv / STAMP
+    extras = sorted({*extras, *_stamped(root)[1:]})  # what was there once stays
     unfinished = venv.exists() and not stamp.exists()
     stamp.unlink(missing_ok=True)
     if unfinished:
-        _say("Set-up: the last one did not finish; doing it again.")
-    if _version(python) < (3, 11):
+        _say("Set-up: .venv is not finished; installing everything again.")
+    if another or _version(python) < (3, 11):
         _say(f"Set-up: making .venv with Python {'.'.join(map(str, sys.version_info[:3]))}.")
         _make(venv, clear=venv.exists())
     if not _works(python, "pip"):
@@ -87,7 +85,7 @@ def ensure(root: Path = ROOT, extras: Sequence[str] = EXTRAS) -> Path:
         _make(venv, clear=True)
     _install(root, python, extras, again=unfinished)
     partial = stamp.with_suffix(".partial")
-    partial.write_text(fingerprint(root, extras))
+    partial.write_text(" ".join([fingerprint(root), *extras]))
     partial.replace(stamp)
     _say("Set-up: finished.")
     return python
