@@ -69,10 +69,17 @@ class _Dumper(yaml.SafeDumper):
 for _name, _pattern, _first in _CORE:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
-_Dumper.add_representer(
-    Block,
-    lambda dumper, data: dumper.represent_mapping(_TAG + "map", data.items(), flow_style=False),
-)
+def _block(dumper: yaml.SafeDumper, data: Block) -> yaml.Node:
+    return dumper.represent_mapping(_TAG + "map", data.items(), flow_style=False)
+
+
+def _string(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    """Write line breaks and invisible characters as escapes: in other styles some get lost."""
+    return dumper.represent_scalar(_TAG + "str", data, style=None if data.isprintable() else '"')
+
+
+_Dumper.add_representer(Block, _block)
+_Dumper.add_representer(str, _string)
 
 
 def text(value: Any) -> str:

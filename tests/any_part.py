@@ -1,0 +1,162 @@
+"""How hypothesis makes any part that can be declared, with any of its fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+import mesh_lab as ml
+from tests.families import distributions
+
+# what some reader of YAML takes for something else, or loses
+_SPACED = """
+no Yes on true ~ null 010 0x10 0o7 1:30 1_000 1e3 1. .5 .inf .nan - = << 2001-01-01 kind name
+--- ... {a} [ *a &a !a %a @ ` ' " \\ '' \"\" \\n
+"""
+ODD_WORDS = [
+    *_SPACED.split(),
+    *(" a", "a ", "a: b", "a #b", "- a", "? a", "\t", "\n", "\n\n", "a\nb", "a\n", "\r", "\r\n"),
+    *("\0", "\x1b", "\x85", "\xa0", "\u2028", "\ufeff", "\ufffe", "\U0001f600", "\U0010ffff"),
+    *("x" * 300, "many words " * 30),
+]
+_words = st.sampled_from(ODD_WORDS) | st.text(min_size=1)
+_positive = st.floats(min_value=1e-300, max_value=1e300)
+_seconds = st.floats(min_value=0.0, allow_infinity=False)
+_counts = st.integers(min_value=1)
+
+Draw = st.DrawFn
+
+
+@st.composite
+def shares(draw: Draw, keys: st.SearchStrategy[Any]) -> dict[Any, float]:
+    names = draw(st.lists(keys, min_size=1, max_size=5, unique=True))
+    parts = draw(st.lists(st.integers(1, 99), min_size=len(names), max_size=len(names)))
+    return {name: part / sum(parts) for name, part in zip(names, parts, strict=True)}
+
+
+@st.composite
+def _some(draw: Draw, fields: dict[str, st.SearchStrategy[Any]]) -> dict[str, Any]:
+    """Return values for some of the fields."""
+    return {name: draw(values) for name, values in fields.items() if draw(st.booleans())}
+
+
+@st.composite
+def _sending(draw: Draw) -> dict[str, Any]:
+    """Return the fields of any source."""
+    some = {
+        "priority": st.integers() | shares(st.integers()),
+        "deadline": st.none() | _positive | distributions,
+    }
+    return {"name": draw(_words), "to": draw(_words | shares(_words)), **draw(_some(some))}
+
+
+@st.composite
+def _waiting(draw: Draw) -> dict[str, Any]:
+    given = draw(_some({"capacity": st.integers(min_value=0), "ttl": st.none() | _positive}))
+    disciplines = ["fifo", "lifo", "random", "priority", "preemptive", "sjf", "edf"]
+    given["discipline"] = draw(st.sampled_from(disciplines))
+    if "capacity" in given:
+        given["overflow"] = draw(st.sampled_from(["reject", "drop_oldest", "block"]))
+    return given
+
+
+@st.composite
+def _working(draw: Draw) -> dict[str, Any]:
+    some = {
+        "workers": _counts,
+        "io": st.none() | distributions,
+        "to": st.none() | _words | shares(_words),
+        "failure": st.floats(0.0, 1.0),
+    }
+    given = draw(_some(some))
+    if draw(st.booleans()):
+        given |= {"mode": "async", "io": draw(distributions)}
+        given["concurrency"] = draw(st.none() | _counts)
+    ends = sorted(draw(st.lists(_seconds, max_size=8, unique=True)))
+    given["outages"] = tuple(zip(ends[::2], ends[1::2], strict=False))
+    return given
+
+
+@st.composite
+def _profiles(draw: Draw) -> ml.Profile:
+    times = sorted(draw(st.lists(st.floats(1.0, 1e9), min_size=1, max_size=9, unique=True)))
+    rates = draw(st.lists(st.floats(0.0, 1e9), min_size=len(times), max_size=len(times)))
+    period = times[-1] * 2 if draw(st.booleans()) else None
+    if period is None:
+        rates[-1] = 1.0
+    return ml.Profile(times=(0.0, *times), rates=(1.0, *rates), period=period)
+
+
+@st.composite
+def open_sources(draw: Draw) -> Any:
+    given = draw(_sending())
+    kind = draw(
+        st.sampled_from(
+            [
+                ml.Poisson,
+                ml.Renewal,
+                ml.PoissonBatches,
+                ml.TimeVarying,
+                ml.Bursts,
+                ml.Replay,
+                ml.AccessLog,
+            ]
+        )
+    )
+    if kind in {ml.Poisson, ml.PoissonBatches}:
+        given["rate"] = draw(_positive)
+    if kind is ml.PoissonBatches:
+        given["size"] = draw(_counts | shares(_counts))
+    if kind is ml.Renewal:
+        given["gap"] = draw(distributions.filter(lambda gap: gap.mean > 0.0))
+    if kind is ml.TimeVarying:
+        given["profile"] = draw(_profiles())
+    if kind is ml.Bursts:
+        states = draw(st.lists(st.tuples(_positive, _positive), min_size=2, max_size=5))
+        given["rates"], given["holds"] = zip(*states, strict=True)
+    if kind in {ml.Replay, ml.AccessLog}:
+        given["path"] = draw(_words)
+    if kind is ml.Replay:
+        given["time"] = draw(_words)
+        given |= draw(_some({"service_time": st.none() | _words, "start": _seconds}))
+    if kind is ml.AccessLog:
+        some = {
+            "spread": st.sampled_from(["random", "even", "none"]),
+            "unordered": st.sampled_from(["error", "sort"]),
+            "service_time": st.sampled_from([None, r"(\S+)$", 'rt="([^"]*)"']),
+            "unit": _positive,
+        }
+        given |= draw(_some(some))
+    return kind(**given)
+
+
+@st.composite
+def balancers(draw: Draw) -> Any:
+    return draw(
+        st.one_of(
+            st.builds(ml.LeastRequest, choices=st.integers(min_value=2)),
+            st.builds(ml.RoundRobin, start=st.integers(min_value=0)),
+            st.just(ml.Random()),
+        )
+    )
+
+
+@st.composite
+def parts(draw: Draw) -> Any:
+    kind = draw(st.sampled_from(["open", ml.Users, ml.Merge, ml.Queue, ml.Handler, ml.Service]))
+    if kind == "open":
+        return draw(open_sources())
+    if kind is ml.Users:
+        return kind(**draw(_sending()), users=draw(_counts), think=draw(distributions))
+    if kind is ml.Merge:
+        sources = draw(st.lists(open_sources(), min_size=1, max_size=3))
+        return kind(**draw(_sending()), sources=sources)
+    name = draw(_words)
+    if kind is ml.Queue:
+        return kind(name, **draw(_waiting()))
+    work = draw(st.none() | distributions)
+    if kind is ml.Handler:
+        return kind(name, source=draw(_words), work=work, **draw(_working()))
+    some = draw(_some({"replicas": _counts, "balancer": balancers()}))
+    return kind(name, service_time=work, **draw(_waiting()), **draw(_working()), **some)
