@@ -1,0 +1,1 @@
+"""Longer checks against theory and against an independent event loop (`make validate`)."""
