@@ -42,6 +42,7 @@ from .errors import (
     InvariantError,
     MeshLabError,
     PartError,
+    PlotError,
     ScenarioError,
     ScenarioFileError,
     StatisticsError,
@@ -54,9 +55,11 @@ from .live import Reply, build
 from .run import Run, load_run
 from .scenario import Scenario
 from .simulate import simulate
+from .sources.access_log import AccessLog
 from .sources.closed import Users
 from .sources.merge import Merge
 from .sources.open import Poisson, PoissonBatches, Renewal
+from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying, daily
 from .stations.handler import Handler
 from .stations.queue import Queue
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessLog",
     "AllOf",
     "AnyOf",
     "Balancer",
@@ -95,12 +99,14 @@ __all__ = [
     "MeshLabError",
     "Mixture",
     "PartError",
+    "PlotError",
     "Poisson",
     "PoissonBatches",
     "Profile",
     "Queue",
     "Random",
     "Renewal",
+    "Replay",
     "Reply",
     "RoundRobin",
     "Run",

@@ -161,9 +161,9 @@ class Workers(Hands):
         self.resumes = resumes
         self.up = True
         self.busy = 0  # workers that are held
-        self.free = self._startable()
         # what is in its hands, in order of start; None once its work and I/O are done
         self.hands: dict[Request, Alarm | None] = {}
+        self.free = self._startable()
         self._spare: list[Alarm] = []
         self._starts = ledger.start
 
