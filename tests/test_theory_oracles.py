@@ -66,7 +66,7 @@ def _gth(n: int, edges: Edges) -> NDArray[np.float64]:
     p[0] = 1.0
     for k in range(1, n):
         p[k] = p[:k] @ q[:k, k]
-    return p / p.sum()
+    return np.asarray(p / p.sum())
 
 
 def _sparse(n: int, edges: Edges) -> NDArray[np.float64]:

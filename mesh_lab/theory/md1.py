@@ -117,7 +117,7 @@ class MD1(Measures, Times):
         return self._wait_tail(t - self.service_mean) if t >= self.service_mean else 1.0
 
     def _response_quantile(self, p: float) -> float:
-        return self.service_mean + self._wait_quantile(p)
+        return self.service_mean + self._wait_quantile(p) if p > 0.0 else 0.0
 
 
 def _poisson(mean: float) -> tuple[NDArray[np.float64], float]:
