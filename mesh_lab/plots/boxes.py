@@ -1,0 +1,140 @@
+"""What is written into the box of each part: its kind and the numbers that matter most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..distributions import Distribution
+from ..scenario import Part
+from ..sources.base import OpenSource, Source
+from ..sources.closed import Users
+from ..sources.open import Poisson, PoissonBatches, Renewal
+from ..sources.recorded import Recorded
+from ..sources.varying import Bursts, TimeVarying
+from ..stations.handler import Handler
+from ..stations.queue import Queue
+from ..stations.service import Service
+from .style import duration, number
+
+__all__ = ["kind", "numbers"]
+
+_DISCIPLINES = {
+    "fifo": "first in, first out",
+    "lifo": "last in, first out",
+    "random": "random order",
+    "priority": "by priority",
+    "preemptive": "by priority, preemptive",
+    "ps": "processor sharing",
+    "sjf": "shortest job first",
+    "edf": "earliest deadline first",
+}
+_OVERFLOWS = {"reject": "reject", "drop_oldest": "drop the oldest", "block": "block"}
+
+
+def kind(part: Part) -> str:
+    """Return what sort of part it is, in words.
+
+    Examples
+    --------
+    >>> kind(Poisson("shop", rate=350.0, to="orders")), kind(Queue("inbox"))
+    ('Poisson source', 'queue')
+    """
+    if isinstance(part, Source):
+        names = {
+            Poisson: "Poisson source",
+            Renewal: "renewal source",
+            PoissonBatches: "batches",
+            Bursts: "bursts",
+            TimeVarying: "varying source",
+            Users: "users",
+        }
+        if isinstance(part, Recorded):
+            return "recorded trace"
+        return names.get(type(part), f"{type(part).__name__} source")
+    return type(part).__name__.lower()
+
+
+def numbers(part: Part) -> list[str]:
+    """Return the lines of numbers of a part; what is as it usually is is left out.
+
+    Examples
+    --------
+    >>> numbers(Poisson("shop", rate=350.0, to="orders"))
+    ['350 /s']
+    >>> numbers(Service("orders", replicas=10, service_time=None, capacity=5))
+    ['10 replicas of 1 worker', 'round robin', 'work: each its own', 'room for 5, then reject']
+    """
+    if isinstance(part, Source):
+        return _of_source(part)
+    if isinstance(part, Queue):
+        return [_DISCIPLINES[part.discipline], *_waiting(part)]
+    if isinstance(part, Handler):
+        return [_count(part.workers, "worker"), *_working(part, part.work)]
+    lines = [_count(part.workers, "worker")]
+    if part.replicas > 1:
+        lines = [f"{_count(part.replicas, 'replica')} of {lines[0]}", _balancer(part)]
+    lines += _working(part, part.service_time)
+    if part.discipline != "fifo":
+        lines.append(_DISCIPLINES[part.discipline])
+    return lines + _waiting(part)
+
+
+def _of_source(part: Source) -> list[str]:
+    if isinstance(part, Users):
+        return [_count(part.users, "user"), f"think {duration(part.think.mean)}"]
+    if isinstance(part, Recorded):
+        return [Path(part.path).name]  # not read: drawing must not depend on the file
+    lines = []
+    if isinstance(part, OpenSource):
+        rate = part.long_run_rate()
+        mean = "" if isinstance(part, Poisson) else " on average"
+        lines.append("" if rate is None else f"{number(rate)} /s{mean}")
+    if isinstance(part, Bursts):
+        lines.append(", ".join(number(rate) for rate in part.rates) + " /s in turn")
+    if isinstance(part, TimeVarying):
+        lines.append(f"{number(min(part.profile.rates))} to {number(part.profile.highest)} /s")
+    if isinstance(part, Renewal):
+        lines.append(f"scv of gaps {number(part.gap.scv)}")
+    if isinstance(part.priority, dict):
+        lines.append("priorities " + ", ".join(str(p) for p in part.priority))
+    elif part.priority:
+        lines.append(f"priority {part.priority}")
+    return [line for line in lines if line]
+
+
+def _waiting(part: Any) -> list[str]:
+    lines = []
+    if part.capacity is not None:
+        lines.append(f"room for {part.capacity}, then {_OVERFLOWS[part.overflow]}")
+    if part.ttl is not None:
+        lines.append(f"expires after {duration(part.ttl)}")
+    return lines
+
+
+def _working(part: Any, work: Any) -> list[str]:
+    if isinstance(work, Distribution):
+        lines = [f"work {duration(work.mean)}, scv {number(work.scv)}"]
+    else:
+        lines = ["work: each its own" if work is None else "work: a function"]
+    if part.io is not None:
+        lines.append(f"I/O {duration(part.io.mean)}, {part.mode}")
+    if part.concurrency is not None:
+        lines.append(f"at most {part.concurrency} at once")
+    if part.failure:
+        lines.append(f"{number(100.0 * part.failure)} % fail")
+    if part.outages:
+        lines.append(_count(len(part.outages), "outage"))
+    return lines
+
+
+def _balancer(part: Service) -> str:
+    """Return the balancer's name in words: LeastRequest(choices=3) is least request of 3."""
+    name = type(part.balancer).__name__
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+    choices = getattr(part.balancer, "choices", None)
+    return words if choices is None else f"{words} of {choices}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

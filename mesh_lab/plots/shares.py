@@ -1,0 +1,38 @@
+"""Quantiles, and the shares that theory expects: what the tail and the histogram both need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import PlotError
+from .given import Floats
+from .style import Look, look, theory_look
+
+__all__ = ["quantile", "tail_shares", "theory_style"]
+
+
+def quantile(column: Floats, p: float) -> float:
+    """Return the smallest value that a share `p` does not exceed, as `Run.summary` does."""
+    return float(np.quantile(column, p, method="inverted_cdf"))
+
+
+def theory_style(label: str, runs: Mapping[str, Any], index: int) -> Look:
+    """Return the look of a theory line: black, or the colour of the run it belongs to."""
+    style = theory_look(index)
+    if label in runs:
+        return Look(look(list(runs).index(label)).colour, style.dashes, style.marker)
+    return style
+
+
+def tail_shares(function: str, label: str, curve: Callable[[float], Any], t: Floats) -> Floats:
+    """Call a tail for each time (one by one: a user's function need not take arrays)."""
+    shares = np.array([float(curve(float(value))) for value in t])
+    if not (np.all(shares >= -1e-9) and np.all(shares <= 1.0 + 1e-9)):
+        worst = float(shares[np.argmax(np.abs(shares - 0.5))])
+        raise PlotError(
+            f"{function}, theory: {label!r} gave {worst}, but P(time > t) is between 0 and 1"
+        )
+    return shares
