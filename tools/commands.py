@@ -20,6 +20,7 @@ from .environment import ROOT, SetupError, ensure
 
 __all__ = ["TEST_STEPS", "Step", "jupyter_command", "main"]
 
+Ensure = Callable[..., Path]
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 
 
@@ -58,7 +59,9 @@ class CommandError(Exception):
 def main(arguments: Sequence[str]) -> int:
     """Run the command named in `arguments`, ``lab`` by default; return the exit code."""
     parser = argparse.ArgumentParser(prog="lab.py", description="Open the lab, or check it.")
-    commands: dict[str, Callable[[list[str]], int]] = {
+    here = "use the Python that runs this, as it is: for conda environments"
+    parser.add_argument("--here", action="store_true", help=here)
+    commands: dict[str, Callable[[Ensure, list[str]], int]] = {
         "lab": lab,
         "test": test,
         "notebooks": notebooks,
@@ -69,8 +72,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", nargs="?", default="lab", choices=commands)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to the command's tool")
     chosen = parser.parse_args(arguments)
+    if chosen.rest and chosen.command in {"setup", "test"}:
+        parser.error(f"{chosen.command} takes no arguments, but got: {' '.join(chosen.rest)}")
     try:
-        return commands[chosen.command](chosen.rest)
+        return commands[chosen.command](_as_it_is if chosen.here else ensure, chosen.rest)
     except (SetupError, CommandError) as error:
         print(f"mesh_lab: {error}", file=sys.stderr)
         return 1
@@ -79,17 +84,21 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def setup(rest: list[str]) -> int:
+def _as_it_is(*, extras: Sequence[str] = ()) -> Path:
+    return Path(sys.executable)
+
+
+def setup(ready: Ensure, rest: list[str]) -> int:
     """Set up what is missing, and nothing else."""
-    ensure()
+    ready()
     print("Ready.")
     return 0
 
 
-def lab(rest: list[str]) -> int:
+def lab(ready: Ensure, rest: list[str]) -> int:
     """Open JupyterLab on the first notebook: loopback, a token, the repository as root."""
     port = _free_port()
-    python = ensure()
+    python = ready()
     print(f"Opening JupyterLab on {FIRST_NOTEBOOK}, port {port} (stop it with Ctrl-C).", flush=True)
     command = jupyter_command(python, port, rest)
     if os.name == "nt":
@@ -115,9 +124,9 @@ def jupyter_command(python: Path, port: int, rest: Sequence[str]) -> list[str]:
     ]
 
 
-def test(rest: list[str]) -> int:
+def test(ready: Ensure, rest: list[str]) -> int:
     """Run every test step; name those that failed."""
-    python = ensure()
+    python = ready()
     failed = []
     for number, step in enumerate(TEST_STEPS, start=1):
         place = f"[{number}/{len(TEST_STEPS)}]"
@@ -135,21 +144,21 @@ def test(rest: list[str]) -> int:
     return 0
 
 
-def notebooks(rest: list[str]) -> int:
+def notebooks(ready: Ensure, rest: list[str]) -> int:
     """Regenerate the outputs of all notebooks, or of those whose numbers are given; then guard."""
-    python = ensure()
+    python = ready()
     return _call(python, ("tools.regenerate", *rest)) or _call(python, ("tools.guard", *rest))
 
 
-def validate(rest: list[str]) -> int:
+def validate(ready: Ensure, rest: list[str]) -> int:
     """Run the longer checks, which ``make test`` leaves out."""
-    python = ensure()
-    return _call(python, ("pytest", "-q", "-m", "validate", "tests", *rest))
+    python = ready()
+    return _call(python, ("validation", *rest))
 
 
-def browser(rest: list[str]) -> int:
+def browser(ready: Ensure, rest: list[str]) -> int:
     """Open every notebook in a headless browser, run all cells, save screenshots."""
-    python = ensure(extras=("lab", "test", "browser"))
+    python = ready(extras=("lab", "test", "browser"))
     return _call(python, ("tools.browser_check", *rest))
 
 
