@@ -177,9 +177,9 @@ class Ledger:
         if self._io:
             made["worked"] = np.frombuffer(self.worked, np.float64)[:n]
         if self.own_visits:
-            made["request"] = np.frombuffer(self.call_request, np.int64)[:n]
-            made["sent"] = np.frombuffer(self.sent, np.float64)[:n]
-            made["arrival"] = np.frombuffer(self.arrival, np.float64)[:n]
+            made["own_request"] = np.frombuffer(self.call_request, np.int64)[:n]
+            made["own_sent"] = np.frombuffer(self.sent, np.float64)[:n]
+            made["own_arrival"] = np.frombuffer(self.arrival, np.float64)[:n]
         return made
 
     def request_columns(self) -> tuple[NDArray[np.int16], NDArray[np.float64]]:

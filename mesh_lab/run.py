@@ -7,7 +7,7 @@ a *visit* (a row of `Run.calls`) is one request at one queue or service.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ScenarioError, TraceError
-from .ledger import OUTCOMES
+from .ledger import OUTCOMES, REJECTED, UNAVAILABLE
 from .scenario import Scenario
 from .stations.service import Service
 
@@ -34,21 +34,58 @@ class Columns:
     """The columns of a run, before anybody asks for a table.
 
     Each is an array with one entry a request (`source`, `made`) or one a visit (the others);
-    visits are in the order in which they were offered.  `worked` is the end of the work of
-    asynchronous handlers, where there are any.
+    visits are in the order in which they were offered.
+
+    Where no request can make a second visit or be blocked, a visit is its request: then
+    `own_request`, `own_sent` and `own_arrival` are None, and `request`, `sent` and `arrival` are
+    worked out when asked for.
+
+    Attributes
+    ----------
+    source, made
+        Of a request: the index of its source, and when the source made it (seconds).
+    station, endpoint, start, finish, outcome
+        Of a visit: indices of the queue or service and of the replica, seconds, and the index in
+        `mesh_lab.ledger.OUTCOMES`.
+    worked
+        The end of the work of asynchronous handlers, where there are any.
     """
 
     source: NDArray[np.int16]
     made: Floats
-    request: NDArray[np.int64]
     station: NDArray[np.int16]
     endpoint: NDArray[np.int32]
-    sent: Floats
-    arrival: Floats
     start: Floats
     finish: Floats
     outcome: NDArray[np.int8]
+    own_request: NDArray[np.int64] | None = None
+    own_sent: Floats | None = None
+    own_arrival: Floats | None = None
     worked: Floats | None = None
+
+    @property
+    def request(self) -> NDArray[np.int64]:
+        """The request of each visit, as its row."""
+        return np.arange(len(self.made)) if self.own_request is None else self.own_request
+
+    @property
+    def sent(self) -> Floats:
+        """When each visit was offered to its station."""
+        return self.made if self.own_sent is None else self.own_sent
+
+    @property
+    def arrival(self) -> Floats:
+        """When each visit was let in; NaN if it was turned away."""
+        if self.own_arrival is not None:
+            return self.own_arrival
+        refused = (self.outcome == REJECTED) | (self.outcome == UNAVAILABLE)
+        return np.where(refused, np.nan, self.made)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the columns take."""
+        arrays = (getattr(self, name) for name in self.__dataclass_fields__)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 class Run:
@@ -330,7 +367,7 @@ class Run:
         return Run(
             self.scenario,
             self.seed,
-            replace(self.columns),
+            self.columns,
             duration=self.duration,
             warmup=warmup,
         )
@@ -356,14 +393,15 @@ def load_run(path: str | Path) -> Run:
         raise TraceError(f"{path}: is a Parquet file, but was not written by Run.save")
     known = json.loads(about)
     column = {name: table[name].to_numpy() for name in table.column_names}
-    request = column.pop("request")
+    request = column["own_request"] = column.pop("request")
+    column["own_sent"], column["own_arrival"] = column.pop("sent"), column.pop("arrival")
     source = np.zeros(known["requests"], dtype=np.int16)
     made = np.zeros(known["requests"])
     source[request], made[request] = column.pop("source"), column.pop("made")
     return Run(
         Scenario.from_yaml(known["scenario"]),
         known["seed"],
-        Columns(source=source, made=made, request=request, **column),
+        Columns(source=source, made=made, **column),
         duration=known["duration"],
         warmup=known["warmup"],
     )

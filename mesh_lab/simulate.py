@@ -14,7 +14,7 @@ import simpy
 from .engines import express
 from .engines.assembly import Assembly
 from .errors import Deadlock, ScenarioError
-from .ledger import REJECTED, UNAVAILABLE, Ledger
+from .ledger import Ledger
 from .run import Columns, Run
 from .scenario import Scenario
 from .sources.base import OpenSource
@@ -145,17 +145,7 @@ def _run(env: simpy.Environment, assembly: Assembly, until: float | None) -> Non
 
 def _columns(ledger: Ledger) -> Columns:
     source, made = ledger.request_columns()
-    visits = ledger.columns()
-    if not ledger.own_visits:
-        visits["request"] = np.arange(len(made))
-        visits["sent"] = made
-        # whoever was turned away was never let in
-        visits["arrival"] = np.where(_refused(visits["outcome"]), math.nan, made)
-    return Columns(source=source, made=made, **visits)
-
-
-def _refused(outcome: np.ndarray) -> np.ndarray:
-    return (outcome == REJECTED) | (outcome == UNAVAILABLE)
+    return Columns(source=source, made=made, **ledger.columns())
 
 
 def _found_warmup(run: Run) -> float:
