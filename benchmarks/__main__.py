@@ -121,7 +121,9 @@ def main() -> int:
         ("two stations, routing and priorities", f"{general():,.0f} requests/s", "none", True)
     )
     size = bytes_a_request()
-    rows.append(("memory of the rows, M/M/1", f"{size:.0f} bytes a request", "at most 40", size <= 40))
+    rows.append(
+        ("memory of the rows, M/M/1", f"{size:.0f} bytes a request", "at most 40", size <= 40)
+    )
     took = import_seconds()
     rows.append(("`import mesh_lab`", f"{took:.2f} s", "under 0.5 s", took < 0.5))
     for name, spent in notebook_seconds().items():

@@ -69,34 +69,27 @@ class Hands:
 
     def depart(self, request: Request, now: float) -> None:
         """Send a request on whose service is complete."""
-        if self.chance is not None and self.chance(request) < self.failure:
-            self._leave(request, request.call, FAILED, None, now)
-            return
-        onward = self.onward(request) if self.onward is not None else None
         call = request.call
-        if onward is None or not onward.blocks:
-            self._leave(request, call, OK, onward, now)
+        outcome, onward = OK, None
+        if self.chance is not None and self.chance(request) < self.failure:
+            outcome = FAILED
+        elif self.onward is not None:
+            onward = self.onward(request)
+        if onward is None:
+            self._move_up(request, call, outcome, now)
+            self.ledger.end(request, outcome)
+        elif not onward.blocks:
+            self._move_up(request, call, outcome, now)
+            self.clock.agenda.append((onward.arrive, request))
         elif onward.arrive(request, self._released):
-            self._moved(request, call, now)
+            # the next place has it already: only what it held here is freed
+            self._move_up(request, call, OK, now)
         else:
             self.blocked[request] = (onward, call)
 
-    def _leave(
-        self, request: Request, call: int, outcome: int, onward: Place | None, now: float
-    ) -> None:
-        self._move_up(request, call, outcome, now)
-        if onward is not None:
-            self.clock.agenda.append((onward.arrive, request))
-        else:
-            self.ledger.end(request, outcome)
-
-    def _moved(self, request: Request, call: int, now: float) -> None:
-        """The next place has the request already: only what it held here is freed."""
-        self._move_up(request, call, OK, now)
-
     def _released(self, request: Request) -> None:
         _, call = self.blocked.pop(request)
-        self._moved(request, call, self.clock.env.now)
+        self._move_up(request, call, OK, self.clock.env.now)
 
     def _move_up(self, request: Request, call: int, outcome: int, now: float) -> None:
         line = self.line
@@ -113,7 +106,7 @@ class Hands:
         call = request.call
         if request in self.blocked:
             place, call = self.blocked.pop(request)
-            place.withdraw(request)  # type: ignore[attr-defined]
+            place.withdraw(request)
         self.ledger.close(call, CRASHED, now)
         if self.line.told is not None:
             self.line.told(self.line.endpoint)
@@ -133,8 +126,6 @@ class Workers(Hands):
         Whether the worker is free during the I/O.
     concurrency : int, optional
         How many requests may be in work or I/O together, when asynchronous.
-    resumes : bool
-        Whether a request may be interrupted and go on later with the work that is left.
     """
 
     def __init__(
@@ -148,7 +139,6 @@ class Workers(Hands):
         io: Need | None = None,
         is_async: bool = False,
         concurrency: int | None = None,
-        resumes: bool = False,
         failure: float = 0.0,
         chance: Need | None = None,
         onward: Onward | None = None,
@@ -158,7 +148,6 @@ class Workers(Hands):
         self.io = io
         self.is_async = is_async
         self.concurrency = concurrency if concurrency is not None else math.inf
-        self.resumes = resumes
         self.up = True
         self.busy = 0  # workers that are held
         # what is in its hands, in order of start; None once its work and I/O are done
@@ -184,7 +173,10 @@ class Workers(Hands):
         alarm.subject = request
         self.hands[request] = alarm
         self.busy += 1
-        self.free = self._startable()
+        if self.is_async:
+            self.free = self._startable()
+        else:
+            self.free -= 1
         self.clock.schedule(alarm, COMPLETION, work)
 
     def _worked(self, alarm: Alarm) -> None:
@@ -222,9 +214,11 @@ class Workers(Hands):
     def let_go(self, request: Request) -> None:
         """Free the worker, or the place among the concurrent ones."""
         del self.hands[request]
-        if not self.is_async:
+        if self.is_async:
+            self.free = self._startable()
+        else:
             self.busy -= 1
-        self.free = self._startable()
+            self.free += 1
 
     def _startable(self) -> int:
         if not self.up:

@@ -52,100 +52,93 @@ class Waiting(Protocol):
         ...
 
 
-class Arrived:
-    """First in, first out, or last in, first out: the ends of a double-ended queue."""
+class FirstIn(deque[Request]):
+    """First in, first out."""
 
-    __slots__ = ("_line", "push", "take")
-
-    def __init__(self, last_first: bool) -> None:
-        self._line: deque[Request] = deque()
-        self.push: Callable[[Request], None] = self._line.append
-        self.take: Callable[[], Request] = self._line.pop if last_first else self._line.popleft
-
-    def __len__(self) -> int:
-        return len(self._line)
+    push = deque.append
+    take = deque.popleft
 
     def oldest(self) -> Request:
         """Return the one that arrived first."""
-        return self._line[0]
+        return self[0]
 
     def remove(self, request: Request) -> None:
         """Take `request` out; whoever expires or is dropped came first, so this is quick."""
-        if self._line[0] is request:
-            self._line.popleft()
+        if self[0] is request:
+            self.popleft()
         else:
-            self._line.remove(request)
+            super().remove(request)
 
 
-class Sorted:
-    """The smallest key first: class, work or deadline; ties in order of arrival at the line."""
+class LastIn(FirstIn):
+    """Last in, first out."""
 
-    __slots__ = ("_heap", "_key", "_waiting")
+    take = deque.pop
+
+
+class Sorted(dict[int, Request]):
+    """The smallest key first: class, work or deadline; ties in order of arrival at the line.
+
+    The dictionary holds those that wait, by their order of arrival; a heap knows who is next, and
+    may still hold some that were removed meanwhile.
+    """
 
     def __init__(self, key: Callable[[Request], Any]) -> None:
+        super().__init__()
         self._key = key
         self._heap: list[tuple[Any, int, Request]] = []
-        self._waiting: dict[int, Request] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def push(self, request: Request) -> None:
         """Let `request` wait."""
         heappush(self._heap, (self._key(request), request.order, request))
-        self._waiting[request.order] = request
+        self[request.order] = request
 
     def take(self) -> Request:
         """Take the one with the smallest key, past those that were removed meanwhile."""
         while True:
             _, order, request = heappop(self._heap)
-            if self._waiting.pop(order, None) is not None:
+            if self.pop(order, None) is not None:
                 return request
 
     def oldest(self) -> Request:
         """Return the one that arrived first; a scan, because only a full line asks."""
-        return self._waiting[min(self._waiting)]
+        return self[min(self)]
 
     def remove(self, request: Request) -> None:
         """Forget `request`; its entry in the heap is skipped when it comes up."""
-        del self._waiting[request.order]
+        del self[request.order]
 
 
-class AnyOrder:
+class AnyOrder(list[Request]):
     """Everybody equally likely: the number of waiting times a uniform draw, rounded down.
 
-    Waiting ones stand in a list, new ones at its end; whoever leaves is replaced by the last.
+    New ones stand at the end of the list; whoever leaves is replaced by the last.
     """
 
-    __slots__ = ("_line", "_uniform")
-
     def __init__(self, uniform: Callable[[], float]) -> None:
-        self._line: list[Request] = []
+        super().__init__()
         self._uniform = uniform
-
-    def __len__(self) -> int:
-        return len(self._line)
 
     def push(self, request: Request) -> None:
         """Let `request` wait."""
-        request.slot = len(self._line)
-        self._line.append(request)
+        request.slot = len(self)
+        self.append(request)
 
     def take(self) -> Request:
         """Take one of them, each equally likely."""
-        request = self._line[int(self._uniform() * len(self._line))]
+        request = self[int(self._uniform() * len(self))]
         self.remove(request)
         return request
 
     def oldest(self) -> Request:
         """Return the one that arrived first; a scan, because only a full line asks."""
-        return min(self._line, key=attrgetter("order"))
+        return min(self, key=attrgetter("order"))
 
     def remove(self, request: Request) -> None:
         """Take `request` out and move the last one into its place."""
-        last = self._line.pop()
+        last = self.pop()
         if last is not request:
-            self._line[request.slot] = last
+            self[request.slot] = last
             last.slot = request.slot
 
 
@@ -159,4 +152,4 @@ def waiting_line(discipline: Discipline, uniform: Callable[[], float]) -> Waitin
         return Sorted(attrgetter("work"))
     if discipline == "edf":
         return Sorted(attrgetter("deadline"))
-    return Arrived(last_first=discipline == "lifo")
+    return LastIn() if discipline == "lifo" else FirstIn()

@@ -39,6 +39,10 @@ class Place(Protocol):
         """Offer `request`; False when its producer is blocked until `release` is called."""
         ...
 
+    def withdraw(self, request: Request) -> None:
+        """Forget a blocked request whose producer has crashed."""
+        ...
+
 
 class Crew(Protocol):
     """Those who serve a line."""
@@ -144,7 +148,7 @@ class Line:
             if self.overflow == "block":
                 self.producers.append((request, release))
                 return False
-            if self.overflow == "drop_oldest" and len(self.waiting):
+            if self.overflow == "drop_oldest" and self.waiting:
                 self._drop(self.waiting.oldest(), DROPPED, now)
                 self._take_in(request, now)
             else:
@@ -190,7 +194,7 @@ class Line:
     def serve(self, now: float) -> None:
         """Start those who wait, as far as crews can take them."""
         waiting = self.waiting
-        while len(waiting):
+        while waiting:
             for crew in self.crews:
                 if crew.free > 0:
                     break
@@ -253,7 +257,7 @@ class Line:
         self.down = True
         for crew in self.crews:
             crew.crash(now)
-        while len(self.waiting):
+        while self.waiting:
             self._drop(self.waiting.oldest(), outcome, now)
         producers, self.producers = self.producers, deque()
         for request, release in producers:

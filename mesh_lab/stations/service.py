@@ -81,5 +81,10 @@ class Replicas:
         self.view.outstanding[endpoint] += 1
         return self.lines[endpoint].offer(request, release)
 
+    def withdraw(self, request: Request) -> None:
+        """Forget a blocked request whose producer has crashed."""
+        endpoint = self.lines[0].ledger.endpoint[request.call]
+        self.lines[endpoint].withdraw(request)
+
     def _answered(self, endpoint: int) -> None:
         self.view.outstanding[endpoint] -= 1
