@@ -43,9 +43,15 @@ Check = Callable[[Callable[..., Any]], None]
 
 # function, comparison, module, text, text with the fault
 FAULTS: tuple[tuple[str, Check, str, str, str], ...] = (
-    ("erlang_b", agrees_erlang_b, "mm", "(k + load * blocked)", "(k + load)"),
-    ("erlang_b", agrees_erlang_b, "mm", "range(1, servers + 1)", "range(1, servers)"),
-    ("erlang_c", agrees_erlang_c, "mm", "(servers - load) + load * blocked", "(servers - load)"),
+    ("erlang_b", agrees_erlang_b, "erlang", "(k + load * blocked)", "(k + load)"),
+    ("erlang_b", agrees_erlang_b, "erlang", "range(1, servers + 1)", "range(1, servers)"),
+    (
+        "erlang_c",
+        agrees_erlang_c,
+        "erlang",
+        "(servers - load) + load * blocked",
+        "(servers - load)",
+    ),
     ("mm1", agrees_mm1, "mm", "wait=rho * response", "wait=response"),
     (
         "mm1",

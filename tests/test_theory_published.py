@@ -2,13 +2,13 @@
 
 Each was read where it is cited, not recalled:
 
-- Westbay's Erlang calculator manual (erlang.com): 15 lines carry 8.108 erlang at 1 % loss.
+- The manual of the Erlang calculator at erlang.com: 15 lines carry 8.108 erlang at 1 % loss.
 - A worked example of Erlang C in Maxima (dataset Nemotron-CC-Math-v1, "Expressing Well-Known
   Formulas for Service Waiting Time"): 0.2 calls/s of 240 s, 55 agents.
 - The tests of the Octave package queueing 1.2.1, qncsmva.m and qncsmvald.m, which quote Bolch et
-  al., Queueing Networks and Markov Chains, examples 8.3, 8.4 and 8.7, and Jain's example 3.42.
-- A laboratory of the University of Exeter's health data science course (GitHub,
-  health-data-science-OR/stochastic_systems): traffic equations with the solution (5, 10, 7.5).
+  al., examples 8.3, 8.4 and 8.7, and Jain, example 3.42.
+- A laboratory notebook on GitHub (health-data-science-OR/stochastic_systems): traffic equations
+  with the solution (5, 10, 7.5).
 - An introduction to M/M/1 (ikeriri.ne.jp/mm1): 16 and 20 per hour, 12 and 15 minutes.
 """
 

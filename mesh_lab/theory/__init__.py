@@ -8,7 +8,7 @@ what has no steady state by name.  Each module explains its theory first.
 function                   model                                                         module
 =========================  ============================================================  ===========
 `mm1`, `mmc`               Poisson arrivals, exponential service, one queue              `mm`
-`erlang_b`, `erlang_c`     probability of loss, probability of waiting                   `mm`
+`erlang_b`, `erlang_c`     probability of loss, probability of waiting                   `erlang`
 `mmck`                     bounded queue (`waiting_room` counts who may *wait*)           `mmck`
 `mminf`                    a server for everyone, and how it fills up                    `mminf`
 `md1`                      constant service, with percentiles                            `md1`
@@ -35,6 +35,7 @@ throughput=2.4, wait_probability=0.64719)
 """
 
 from .batches import Batches, batch_mg1, batch_mm1
+from .erlang import erlang_b, erlang_c
 from .erlang_a import ErlangA, Served, erlang_a
 from .gim1 import GIM1, gim1
 from .jackson import JacksonNetwork, jackson
@@ -42,7 +43,7 @@ from .kingman import Approximation, UpperBound, kingman_approximation, kingman_b
 from .little import littles_law
 from .md1 import MD1, md1
 from .mg1 import MG1, ProcessorSharing, mg1, mg1_ps
-from .mm import MM1, MMc, erlang_b, erlang_c, mm1, mmc
+from .mm import MM1, MMc, mm1, mmc
 from .mmck import MMcK, mmck
 from .mminf import MMInf, mminf
 from .mva import ClosedNetwork, ClosedStation, mva

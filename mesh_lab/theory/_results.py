@@ -111,7 +111,15 @@ class Times(ABC):
     @overload
     def wait_tail(self, t: Floats) -> NDArray[np.float64]: ...
     def wait_tail(self, t: float | Floats) -> float | NDArray[np.float64]:
-        """Return P(wait > t), `t` in seconds; an array gives an array of the same shape."""
+        """Return P(wait > t), `t` in seconds; an array gives an array of the same shape.
+
+        Examples
+        --------
+        >>> from mesh_lab.theory import mm1
+        >>> queue = mm1(arrival_rate=8.0, service_rate=10.0)
+        >>> queue.wait_tail(0.0), queue.wait_tail([0.0, 0.5, 1.0]).round(3).tolist()
+        (0.8, [0.8, 0.294, 0.108])
+        """
         return _each(_tail_of(self._wait_tail), t)
 
     @overload
@@ -119,7 +127,14 @@ class Times(ABC):
     @overload
     def response_tail(self, t: Floats) -> NDArray[np.float64]: ...
     def response_tail(self, t: float | Floats) -> float | NDArray[np.float64]:
-        """Return P(response > t), `t` in seconds; an array gives an array of the same shape."""
+        """Return P(response > t), `t` in seconds; an array gives an array of the same shape.
+
+        Examples
+        --------
+        >>> from mesh_lab.theory import mm1
+        >>> round(mm1(arrival_rate=8.0, service_rate=10.0).response_tail(0.5), 3)
+        0.368
+        """
         return _each(_tail_of(self._response_tail), t)
 
     @overload
@@ -127,7 +142,15 @@ class Times(ABC):
     @overload
     def wait_quantile(self, p: Floats) -> NDArray[np.float64]: ...
     def wait_quantile(self, p: float | Floats) -> float | NDArray[np.float64]:
-        """Return the time that a share `p` of the waits does not exceed (0 <= p < 1)."""
+        """Return the time that a share `p` of the waits does not exceed (0 <= p < 1).
+
+        Examples
+        --------
+        >>> from mesh_lab.theory import mm1
+        >>> queue = mm1(arrival_rate=8.0, service_rate=10.0)
+        >>> queue.wait_quantile(0.1), round(queue.wait_quantile(0.99), 3)
+        (0.0, 2.191)
+        """
         return _each(_quantile_of("wait_quantile", self._wait_quantile), p)
 
     @overload
@@ -135,7 +158,15 @@ class Times(ABC):
     @overload
     def response_quantile(self, p: Floats) -> NDArray[np.float64]: ...
     def response_quantile(self, p: float | Floats) -> float | NDArray[np.float64]:
-        """Return the time that a share `p` of the responses does not exceed (0 <= p < 1)."""
+        """Return the time that a share `p` of the responses does not exceed (0 <= p < 1).
+
+        Examples
+        --------
+        >>> from mesh_lab.theory import mm1
+        >>> queue = mm1(arrival_rate=8.0, service_rate=10.0)
+        >>> queue.response_quantile([0.5, 0.99]).round(3).tolist()
+        [0.347, 2.303]
+        """
         return _each(_quantile_of("response_quantile", self._response_quantile), p)
 
 

@@ -1,10 +1,10 @@
 """Requests that give up: Erlang A, M/M/c with abandonment.
 
 **The model.** As M/M/c (module `mm`), but every request brings a patience, exponential with mean
-1/theta: whoever has waited that long without being started leaves (Palm 1957; the name Erlang A
-is Garnett, Mandelbaum and Reiman's, 2002).  It is the model of callers that hang up, and of queued
-requests with an exponential time-to-live.  The longer the queue, the more give up, so there is a
-steady state at any load.
+1/theta: whoever has waited that long without being started leaves (first studied by Palm; the
+name Erlang A is Garnett, Mandelbaum and Reiman's, 2002).  It is the model of callers that hang up,
+and of queued requests with an exponential time-to-live.  The longer the queue, the more give up, so
+there is a steady state at any load.
 
 **The chain.** With n there, the total rate of leaving is min(n, c) mu + max(0, n - c) theta: a
 birth-and-death chain.  Everyone who gives up does so while waiting, at rate theta, so
@@ -126,7 +126,7 @@ def erlang_a(
 
     Notes
     -----
-    Probabilities below about 1e-25 are returned as 0.
+    Probabilities below about 1e-25 may come back as 0.
 
     Examples
     --------

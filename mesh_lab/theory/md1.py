@@ -14,7 +14,7 @@ which says how much of M/M/1's waiting comes from the variability of its service
 
 exact and useless: its terms alternate in sign and grow like exp(lambda t), so that a computer with
 16 digits returns noise for large t: exactly where one looks for a percentile under high load (a
-known defect: Iversen and Staalhage, Electronics Letters 35, 1999).
+known defect: Iversen and Staalhage, Electronics Letters, 1999).
 
 **The sum used here** has positive terms only.  Let a request arrive at time s, and look back by
 u, 0 < u <= D, to write its wait as t = k D - u.  At s - u there were Q waiting; A more came in the

@@ -1,4 +1,4 @@
-r"""Poisson arrivals, exponential service: M/M/1, M/M/c and the two formulas of Erlang.
+r"""Poisson arrivals, exponential service: M/M/1 and M/M/c.
 
 **The model.** Requests arrive as a Poisson process of rate lambda: the gaps between them are
 independent and exponential, which is what many independent users produce together.  Service times
@@ -17,14 +17,8 @@ exponentials is exponential again, with rate mu - lambda.  Hence
 
 From 90 to 95 % busy the response doubles: that is the 1/(1 - rho).
 
-**Many servers.** Erlang (1917) solved the chain twice.  Without any waiting room an arrival that
-finds all servers busy is lost; the share lost is Erlang B, computed here by the recursion
-
-    B[0] = 1,    B[k] = a B[k-1] / (k + a B[k-1]),
-
-in which all terms are positive, so it neither overflows nor loses digits.  With unlimited room an
-arrival waits with probability Erlang C = c B / (c - a (1 - B)), and one that waits does so for an
-exponential time of rate c mu - lambda, whatever the number of servers:
+**Many servers.** An arrival waits with probability C, Erlang's second formula (module `erlang`),
+and one that waits does so for an exponential time of rate c mu - lambda, however many they are:
 
     wait = C/(c mu - lambda),      P(wait > t) = C exp(-(c mu - lambda) t).
 
@@ -35,7 +29,7 @@ The response is the sum of that wait and an independent service:
 written so that nothing cancels at c - 1 = a, where textbooks give the formula as a special case.
 
 Sources: Kleinrock (1975), Queueing Systems volume 1, chapter 3; Gross and Harris, Fundamentals of
-Queueing Theory.  Insensitivity: Erlang B holds for any service time of the same mean, C does not.
+Queueing Theory.
 """
 
 from __future__ import annotations
@@ -46,91 +40,9 @@ import math
 from . import _arguments as check
 from ._chains import stationary
 from ._results import Measures, Times
+from .erlang import enough, waits_of
 
-__all__ = ["MM1", "MMc", "erlang_b", "erlang_c", "mm1", "mmc"]
-
-
-def erlang_b(*, servers: int, offered_load: float) -> float:
-    """Return the share of requests lost when `servers` have no waiting room (M/G/c/c).
-
-    Parameters
-    ----------
-    servers : int
-        One or more.
-    offered_load : float
-        Arrival rate times mean service time, in erlang; any load is allowed.
-
-    Raises
-    ------
-    PartError
-        When an argument is not what is said above.
-
-    Notes
-    -----
-    Insensitive: only the mean of the service time matters, not its distribution.
-
-    Examples
-    --------
-    A telephone line group of 15 lines loses one call in a hundred at 8.108 erlang:
-
-    >>> round(erlang_b(servers=15, offered_load=8.108), 5)
-    0.01
-    """
-    c = check.count("erlang_b", "servers", servers)
-    a = check.at_least_zero("erlang_b", "offered_load", offered_load)
-    return _erlang_b(c, a)
-
-
-def _erlang_b(servers: int, load: float) -> float:
-    blocked = 1.0
-    for k in range(1, servers + 1):
-        blocked = load * blocked / (k + load * blocked)
-    return blocked
-
-
-def erlang_c(*, servers: int, offered_load: float) -> float:
-    """Return the probability that a request has to wait in M/M/c.
-
-    Parameters
-    ----------
-    servers : int
-        One or more.
-    offered_load : float
-        Arrival rate times mean service time, in erlang; below `servers`.
-
-    Raises
-    ------
-    PartError
-        When an argument is not what is said above.
-    UnstableError
-        When the offered load is not below the number of servers.
-
-    Examples
-    --------
-    >>> round(erlang_c(servers=1, offered_load=0.7), 12)
-    0.7
-    >>> round(erlang_c(servers=55, offered_load=48.0), 4)
-    0.2387
-    """
-    c = check.count("erlang_c", "servers", servers)
-    a = check.at_least_zero("erlang_c", "offered_load", offered_load)
-    check.refuse_unstable(
-        f"M/M/{c} with an offered load of {a:.6g}",
-        a / c,
-        f"it needs {_enough(a)} servers or more",
-    )
-    return _erlang_c(c, a)
-
-
-def _erlang_c(servers: int, load: float) -> float:
-    blocked = _erlang_b(servers, load)
-    # c - a (1 - B), written as a sum of positive terms.
-    return servers * blocked / ((servers - load) + load * blocked)
-
-
-def _enough(load: float) -> int:
-    """Return the smallest number of servers that is above the offered load."""
-    return math.floor(load) + 1
+__all__ = ["MM1", "MMc", "mm1", "mmc"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -338,9 +250,9 @@ def steady(where: str, arrival: float, service: float, servers: int) -> MMc:
         f"{name}{servers} with arrival rate {arrival:.6g} and service rate {service:.6g} "
         "per server",
         load / servers,
-        f"it needs {_enough(load)} servers or more",
+        f"it needs {enough(load)} servers or more",
     )
-    waits = _erlang_c(servers, load)
+    waits = waits_of(servers, load)
     wait = waits / _drain(arrival, service, servers)
     in_queue = arrival * wait
     return MMc(
