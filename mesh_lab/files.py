@@ -138,7 +138,7 @@ def _is_default(f: dataclasses.Field[Any], value: Any) -> bool:
     default = f.default
     if f.default_factory is not dataclasses.MISSING:
         default = f.default_factory()
-    return type(value) is type(default) and bool(value == default)
+    return bool(value == default)
 
 
 # -- from a text to parts --------------------------------------------------------------------------

@@ -95,6 +95,12 @@ def test_lines_in_the_order_of_endings_are_sorted_only_when_asked(tmp_path: Path
     assert list(ordered.carried() or ()) == [30 * 0.001, 50 * 0.001, 51 * 0.001]
 
 
+def test_lines_of_one_second_stay_in_the_order_of_the_file(tmp_path: Path) -> None:
+    lines = [at(number % 3, f" {number}") for number in range(100)]
+    source = log(tmp_path, *lines, unordered="sort", service_time=r"(\S+)$")
+    assert list(source.carried() or ()) == [*range(0, 100, 3), *range(1, 100, 3), *range(2, 100, 3)]
+
+
 def test_even_spread_puts_each_in_the_middle_of_its_share(tmp_path: Path) -> None:
     source = log(tmp_path, at(0), at(0), at(1), at(3), at(3), at(3), at(3), spread="even")
     assert source.times(Draws(1)).tolist() == [0.25, 0.75, 1.5, 3.125, 3.375, 3.625, 3.875]

@@ -88,6 +88,14 @@ def test_gaps_added_up_give_the_times_again_without_drift(times: list[float]) ->
         assert (gap == 0.0) or (time > before)
 
 
+def test_a_sum_that_cannot_be_exact_is_put_right_by_the_next() -> None:
+    times = [2.0**-53, 1.0 + 2.0**-52, 1.5, 1.75]  # no gap leads from the first to the second
+    reached = np.cumsum(list(_gaps(times))).tolist()
+    assert reached[1] == 1.0
+    assert reached[2:] == times[2:]
+    assert np.cumsum([times[0], *np.diff(times)]).tolist()[2:] != times[2:]
+
+
 def test_the_measured_times_are_reached_exactly() -> None:
     source = replay(ml.data_path("measured/requests.csv.gz"), time="scheduled_s")
     reached = np.cumsum(list(source.gaps(Draws(1))))

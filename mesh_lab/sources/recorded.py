@@ -112,9 +112,9 @@ class Recorded(OpenSource):
 def _gaps(times: list[float]) -> Iterator[float]:
     """Yield gaps for a clock that adds each to the time it has reached.
 
-    Differences of neighbouring times would let rounding add up.  The difference to the time that
-    the clock has reached does not: where two times are within a factor of two of each other it is
-    exact, and otherwise the sum is at most one unit in the last place off, once.
+    A gap is the difference to the time that the clock has reached, not to the time before in the
+    list: then a sum that rounding put one unit in the last place off (which takes a gap longer
+    than all the time before) is put right by the next gap, and does not stay off for ever.
     """
     now = before = 0.0
     for time in times:
