@@ -295,6 +295,7 @@ def test_any_field_can_be_varied() -> None:
     )
     assert choices["orders.balancer.choices"].unique().tolist() == [2, 3]
     dotted = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="orders"),
         ml.Poisson("shop.eu", rate=1.0, to="orders"),
         ml.Service("orders", service_time=ml.Deterministic(value=0.1)),
     )

@@ -10,8 +10,8 @@ single run.  Each function says which of the two cases it is for:
 - two scenarios: `paired_difference` and `paired_ratio` on common random numbers,
   `independent_difference` otherwise.
 
-`LogHistogram` holds any number of values in little memory, `ccdf` gives the points of a tail
-plot, `time_average` and `littles_law` treat what changes in steps over time.
+`LogHistogram` and `RunningMean` hold any number of values in little memory, `ccdf` gives the
+points of a tail plot, `time_average` and `littles_law` treat what changes in steps over time.
 Nothing here knows of the simulator: every argument is an array of numbers.
 """
 
@@ -25,6 +25,7 @@ from .replications import (
     paired_ratio,
     replication_interval,
 )
+from .running import RunningMean
 from .steps import LittlesLaw, littles_law, time_average
 from .tail import ccdf
 from .warmup import Warmup, mser5
@@ -33,6 +34,7 @@ __all__ = [
     "Interval",
     "LittlesLaw",
     "LogHistogram",
+    "RunningMean",
     "Warmup",
     "batch_means",
     "batch_quantile_interval",
