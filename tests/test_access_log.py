@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 import mesh_lab as ml
 from mesh_lab.draws import Draws
+
+quick = settings(derandomize=True, deadline=None)
 
 # the examples of Apache's "Log Files" page, and one line as nginx's predefined format makes it
 COMMON = '127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326'
@@ -112,6 +114,7 @@ def test_no_spread_makes_bursts_with_gaps_of_exactly_zero(tmp_path: Path) -> Non
     assert list(source.gaps(Draws(1))) == [0.0, 0.0, 2.0, 0.0]
 
 
+@quick
 @given(counts=st.lists(st.integers(0, 40), min_size=1, max_size=80), seed=st.integers(0, 2**31))
 def test_random_spread_keeps_every_second_and_the_order(
     counts: list[int], seed: int, tmp_path_factory: pytest.TempPathFactory

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mesh_lab as ml
@@ -20,9 +20,12 @@ from mesh_lab.sources.base import OpenSource, Source
 from mesh_lab.sources.recorded import Recorded
 from tests.any_part import ODD_WORDS, parts
 
+quick = settings(derandomize=True, deadline=None)
+
 # -- any part --------------------------------------------------------------------------------------
 
 
+@quick
 @given(scenario=st.lists(parts(), max_size=3, unique_by=lambda part: part.name))
 def test_every_part_comes_back_equal(scenario: list[Any]) -> None:
     text = files.dump(scenario)
@@ -32,6 +35,7 @@ def test_every_part_comes_back_equal(scenario: list[Any]) -> None:
     assert files.dump(back) == text
 
 
+@quick
 @given(
     text=st.sampled_from([*ODD_WORDS, "", "\udce9"]) | st.text(),
     number=st.floats(allow_nan=False) | st.integers(-(10**30), 10**30),
@@ -213,12 +217,14 @@ pieces = st.sampled_from(
 )
 
 
+@quick
 @given(text=st.text() | st.lists(pieces, max_size=40).map("".join))
 def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
     with contextlib.suppress(ml.ScenarioFileError):
         files.load(text + "\n")
 
 
+@quick
 @given(
     drop=st.tuples(st.integers(0, len(EXAMPLE)), st.integers(0, 30)),
     put=st.text(max_size=5) | pieces,

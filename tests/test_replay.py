@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mesh_lab as ml
 from mesh_lab.draws import Draws
 from mesh_lab.sources.recorded import _gaps
+
+quick = settings(derandomize=True, deadline=None)
 
 seconds = st.floats(min_value=0.0, max_value=1e9, allow_nan=False)
 
@@ -53,6 +55,7 @@ def test_the_measured_trace_is_read_as_another_reader_reads_it() -> None:
     assert source.long_run_rate() == 20_954 / table["scheduled_s"][-1]
 
 
+@quick
 @given(rows=st.lists(st.tuples(seconds, seconds), min_size=1, max_size=50))
 def test_every_number_survives_csv_and_parquet(
     rows: list[tuple[float, float]], tmp_path_factory: pytest.TempPathFactory
@@ -76,6 +79,7 @@ def test_every_number_survives_csv_and_parquet(
         assert trace.service_times.tolist() == works
 
 
+@quick
 @given(times=st.lists(seconds, min_size=1, max_size=200).map(sorted))
 def test_gaps_added_up_give_the_times_again_without_drift(times: list[float]) -> None:
     now = 0.0
@@ -247,6 +251,7 @@ def test_a_wrong_csv_is_refused(case: str, name: str, tmp_path: Path) -> None:
     assert refused(replay(path, service_time="s")) == f"Replay 'shop': {path}{message}"
 
 
+@quick
 @given(rows=st.lists(st.sampled_from(["1,1,x\n", '1,1,"a\nb"\n', '1,1,"\r\n\r"\r\n', '1,1,""\r'])))
 def test_the_line_is_the_one_that_an_editor_shows(
     rows: list[str], tmp_path_factory: pytest.TempPathFactory
