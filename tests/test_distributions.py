@@ -114,6 +114,20 @@ def test_lognormal_transforms_by_adaptive_quadrature(scv: float, s: float) -> No
     assert d.laplace(s) == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize("s", [1e-55, 1e-3, 1.0, 1e20])
+@pytest.mark.parametrize("alpha", [0.003, 0.02, 0.7])
+def test_a_pareto_over_150_decades_by_adaptive_quadrature(alpha: float, s: float) -> None:
+    d = BoundedPareto(low=1e-90, high=1e60, alpha=alpha)
+
+    def f(t: float) -> float:  # in t = log(x / low)
+        return alpha * math.exp(-min(s * d.low * math.exp(t), 1e3) - alpha * t)
+
+    span = math.log(d.high / d.low)
+    pieces = pairwise(np.linspace(0.0, span, 900).tolist())
+    whole = math.fsum(integrate.quad(f, a, b, epsabs=1e-14, epsrel=1e-12)[0] for a, b in pieces)
+    assert d.laplace(s) == pytest.approx(whole / -math.expm1(-alpha * span), abs=1e-10)
+
+
 @given(distributions)
 def test_what_holds_for_every_cdf_and_transform(d: Distribution) -> None:
     x = np.sort(np.append(d.draw(np.random.default_rng(1), 20), d.mean * np.logspace(-6, 6, 40)))

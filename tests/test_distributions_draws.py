@@ -1,7 +1,8 @@
 """Draws follow the CDF, repeat, and can be compared between scenarios.
 
 The statistical test is Kolmogorov-Smirnov's with 400 000 draws at a confidence of 99.999 % (a bound
-of 0.0039), with seeds 1, 2 and 3; it must reject the same draws made 3 % longer.
+of 0.0039), with seeds 1, 2 and 3; it must reject the same draws made 3 % longer.  That neighbours
+are independent is checked by their correlation, at the same confidence.
 """
 
 from __future__ import annotations
@@ -58,6 +59,15 @@ def test_draws_follow_the_cdf_and_a_planted_error_is_found(d: Distribution, seed
     assert distance(values, d) < BOUND
     if d.mean > 0.0:
         assert distance(1.03 * values, d) > BOUND
+
+
+@pytest.mark.parametrize("d", [d for d in ALL if d.scv > 0.0], ids=repr)
+def test_draws_do_not_depend_on_their_place(d: Distribution) -> None:
+    values = d.draw(np.random.default_rng(1), DRAWS)
+    assert distance(values[: DRAWS // 100], d) < 10.0 * BOUND
+    ranks = d.cdf(values)
+    neighbours = np.corrcoef(ranks[1:], ranks[:-1])[0, 1]
+    assert abs(neighbours) < 4.42 / math.sqrt(DRAWS)  # 99.999 %
 
 
 @given(distributions)

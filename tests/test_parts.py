@@ -220,19 +220,27 @@ def test_arrays_series_ranges_and_lists_are_taken_as_tuples() -> None:
 
 
 def test_the_signature_reads_as_it_was_written() -> None:
-    assert str(inspect.signature(Machine)).startswith(
+    written = (
         "(name: Name, *, rate: Positive, to: str | dict[str, Probability] | None = None, "
         "deadline: NonNegative | Distribution | None = None, steps: tuple[Positive, ...] = (), "
     )
+    assert str(inspect.signature(Machine)).startswith(written)
     Machine("mill", rate=1.0)  # builds the checks, which look the names up
-    assert "Annotated" not in str(inspect.signature(Machine))
 
     @part
     class Wider(Machine):
         width: Positive = 1.0
 
-    assert "Annotated" not in str(inspect.signature(Wider))
+    assert str(inspect.signature(Wider)).startswith(written)
+    assert str(inspect.signature(Wider)).endswith("spare: bool = False, width: Positive = 1.0)")
     assert Wider("mill", rate=1.0, width=2.0).width == 2.0
+
+
+def test_the_signature_of_types_that_python_has_evaluated() -> None:
+    fields = {"__annotations__": {"rate": Positive, "to": dict[str, Probability]}}
+    evaluated: type[Any] = part(type("Evaluated", (), fields))
+    expected = "(*, rate: Positive, to: dict[str, Probability])"
+    assert str(inspect.signature(evaluated)) == expected
 
 
 def test_parts_declared_where_their_types_are_local() -> None:

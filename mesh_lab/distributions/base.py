@@ -208,11 +208,8 @@ def thresholds(weights: ArrayLike) -> FloatArray:
     """Return where a uniform number in [0, 1) changes from one choice to the next.
 
     ``numpy.searchsorted(thresholds(w), u, side="right")`` then chooses index i with a probability
-    proportional to ``w[i]``.  The last choice that is possible takes what rounding left over, so
-    that an impossible one is never made.
+    proportional to ``w[i]``, and never one of weight 0: the last threshold is 1 exactly.
     """
     steps: FloatArray = np.cumsum(np.asarray(weights, dtype=np.float64))
     steps /= steps[-1]
-    last = int(np.flatnonzero(weights)[-1])
-    steps[last:] = 1.0
     return steps
