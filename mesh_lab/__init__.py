@@ -66,7 +66,7 @@ from .stations.queue import Queue
 from .stations.service import Service
 
 if TYPE_CHECKING:
-    from . import course, plots, statistics, theory
+    from . import course, plots, statistics, study, theory
     from .study import compare, replicate, sweep
 
 __version__ = "0.1.0"
@@ -133,6 +133,7 @@ __all__ = [
     "replicate",
     "simulate",
     "statistics",
+    "study",
     "sweep",
     "theory",
 ]
@@ -144,6 +145,7 @@ _LATER = {
     "plots": "",
     "replicate": "study",
     "statistics": "",
+    "study": "",
     "sweep": "study",
     "theory": "",
 }

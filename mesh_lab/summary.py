@@ -96,7 +96,7 @@ def _half_width(took: np.ndarray) -> tuple[float, str]:
         interval = batch_means(took)
     except StatisticsError:
         return np.nan, f"too short to tell: {len(took)} requests"
-    return interval.half_width, "" if interval.trusted else f"too short to tell: {interval.note}"
+    return interval.half_width, "" if interval.trusted else interval.note
 
 
 def _utilisation(run: Run, name: str) -> float:
