@@ -96,7 +96,7 @@ def outcomes(runs: Runs, ax: Axes | None = None, name: str | None = None) -> Axe
         )
         told = [f"{o} {number(100.0 * shares[o])} %" for o in occurred if shares.get(o)]
         tell(ax, f"{label + ': ' if label else ''}{', '.join(told)}")
-    ax.set_yticks(rows, list(found))
+    ax.set_yticks(rows, list(found), parse_math=False)
     ax.tick_params(axis="y", length=0, labelsize=TEXT_SIZE)
     ax.set_ylim(len(found) - 0.5, -0.5)
     ax.set_xlim(0.0, 100.0)

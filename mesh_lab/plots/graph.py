@@ -33,7 +33,7 @@ _NAME, _TEXT, _SHARE = 11.0, 9.5, 9.0  # points
 _LINE = 1.32  # the height of a line of text, as a multiple of its size
 _PAD, _MARGIN, _LANE, _TURN = 0.12, 0.15, 0.24, 0.2  # inches
 _WIDEST = 12.0
-_LARGEST, _SMALLEST = 1.15, 0.2
+_LARGEST = 1.15
 
 Lines = list[tuple[str, float, str]]  # what is written in a box: text, size, weight
 
@@ -215,7 +215,7 @@ def _sheet(
         figure_of(ax).draw_without_rendering()
         size = ax.get_window_extent()
         across, up = size.width / figure_of(ax).dpi, size.height / figure_of(ax).dpi
-        scale = max(min(across / width, up / height, _LARGEST), _SMALLEST)
+        scale = min(across / width, up / height, _LARGEST)
         left -= (across / scale - width) / 2.0
         low -= (up / scale - height) / 2.0
         right, top = left + across / scale, low + up / scale

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from ..errors import PlotError
 from .given import Curves, Floats, Runs, curves, labelled, latencies
 from .labels import Line, label_lines
-from .shares import quantile, tail_shares, theory_style
+from .shares import draw_theory, quantile, tail_shares, theory_style
 from .style import axes_or_new, grid, look, name_axes, number, round_up, tell, time_unit
 
 __all__ = ["histogram"]
@@ -56,8 +56,11 @@ def histogram(
         label: latencies("histogram", some, name, label)
         for label, some in labelled("histogram", runs).items()
     }
-    lines = curves("histogram", theory)
     edges = _edges(columns, step)
+    expected = {
+        label: -100.0 * np.diff(tail_shares("histogram", label, curve, edges))
+        for label, curve in curves("histogram", theory).items()
+    }
     width = float(edges[1] - edges[0])
     ax = axes_or_new(ax)
     drawn, beyond, highest = [], 0.0, 0.0
@@ -85,21 +88,11 @@ def histogram(
             f"highest step {number(float(shares.max()))} % from "
             f"{shown.value(float(edges[int(np.argmax(shares))]))}",
         )
-    for i, (label, curve) in enumerate(lines.items()):
+    middles = (edges[1:] + edges[:-1]) / 2.0 * shown.scale
+    for i, (label, shares) in enumerate(expected.items()):
+        highest = max(highest, float(shares.max()))
         style = theory_style(label, columns, i)
-        expected = -100.0 * np.diff(tail_shares("histogram", label, curve, edges))
-        middles = (edges[1:] + edges[:-1]) / 2.0 * shown.scale
-        highest = max(highest, float(expected.max()))
-        ax.plot(
-            middles,
-            expected,
-            color=style.colour,
-            linestyle=style.linestyle,
-            linewidth=1.4,
-            label=label,
-            zorder=3,
-        )
-        drawn.append(Line(middles, expected, label, style.colour))
+        drawn.append(draw_theory(ax, middles, shares, label, style))
     ax.set_xlim(float(edges[0]) * shown.scale, float(edges[-1]) * shown.scale)
     ax.set_ylim(0.0, highest * 1.12)
     among = " at most" if len(columns) > 1 else ""

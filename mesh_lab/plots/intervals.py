@@ -18,30 +18,30 @@ Value = Interval | float
 
 
 def as_interval(value: Any) -> Interval:
-    """Take a number as an interval without width."""
-    if isinstance(value, Interval):
+    """Return an interval with something to draw; a number becomes one without width."""
+    if isinstance(value, Interval) and math.isfinite(value.estimate):
         return value
     if isinstance(value, int | float | np.number) and math.isfinite(float(value)):
         return Interval(float(value), float(value), float(value), confidence=0.0, n=1)
-    raise PlotError(f"{value!r} cannot be drawn; give an Interval or a number")
+    raise PlotError(f"{value!r} cannot be drawn; give an Interval or a number, finite")
 
 
 def interval_mark(
     ax: Axes, at: float, value: Interval, shown: Unit, style: Look, *, upright: bool
 ) -> None:
-    """Draw one estimate and its limits.
+    """Draw one estimate and its limits, where it has any.
 
     Lying, a limit that is infinite becomes an arrow at the edge; upright, where the axis is to
     begin at 0, only the estimate is drawn then.  What is not trusted gets an open mark.
     """
     low, middle, high = (v * shown.scale for v in (value.low, value.estimate, value.high))
-    edges = ax.get_ylim() if upright else ax.get_xlim()
-    ends = np.array(
-        [low if math.isfinite(low) else edges[0], high if math.isfinite(high) else edges[1]]
-    )
-    if ends[1] > ends[0] and not (upright and not np.all(np.isfinite([low, high]))):
-        pair = ([at, at], ends) if upright else (ends, [at, at])
-        caps = ("_" if upright else "|") if np.all(np.isfinite([low, high])) else ""
+    bounded = math.isfinite(low) and math.isfinite(high)
+    drawable = bounded if upright else not (math.isnan(low) or math.isnan(high))
+    if drawable and high > low:
+        edges = ax.get_xlim()
+        ends = (max(low, edges[0]), min(high, edges[1])) if not bounded else (low, high)
+        pair = ((at, at), ends) if upright else (ends, (at, at))
+        caps = ("_" if upright else "|") if bounded else ""
         ax.plot(
             *pair,
             color=style.colour,
@@ -53,8 +53,16 @@ def interval_mark(
             zorder=2.5,
         )
         for limit, mark, end in ((low, "<", edges[0]), (high, ">", edges[1])):
-            if not math.isfinite(limit):
-                ax.plot([end], [at], marker=mark, markersize=7, color=style.colour, clip_on=False)
+            if math.isinf(limit):
+                ax.plot(
+                    [end],
+                    [at],
+                    marker=mark,
+                    markersize=7,
+                    color=style.colour,
+                    clip_on=False,
+                    label="_without limit",
+                )
     x, y = (at, middle) if upright else (middle, at)
     ax.plot(
         [x],

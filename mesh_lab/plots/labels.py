@@ -111,6 +111,7 @@ def _place(
         annotation_clip=False,
         path_effects=HALO,
         zorder=6,
+        parse_math=False,
     )
     pixels = figure_of(ax).dpi / 72.0
     covered, anchor, box = _best(text, paths, own, boxes, inside, _GAP * pixels)

@@ -110,7 +110,7 @@ def request_timeline(
     for stretch in stretches:
         _bar(ax, stretch, began, shown)
     _say_end(ax, str(row["outcome"]), span, shown)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.tick_params(axis="y", length=0, labelsize=TEXT_SIZE)
     ax.set_xlabel(shown.label(f"time since request {request} arrived"), fontsize=LABEL_SIZE)
     grid(ax, "x")

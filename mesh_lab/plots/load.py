@@ -10,14 +10,28 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..errors import PlotError
+from ..statistics import Interval
 from .given import Curves, curves
 from .intervals import Value, as_interval, in_words, interval_mark
 from .labels import Line, label_lines
-from .shares import theory_style
-from .style import GREY, SMALL_SIZE, axes_or_new, grid, look, name_axes, number, tell, time_unit
+from .shares import draw_theory, theory_style
+from .style import (
+    GREY,
+    SMALL_SIZE,
+    Look,
+    Unit,
+    axes_or_new,
+    grid,
+    look,
+    name_axes,
+    number,
+    tell,
+    time_unit,
+)
 
 __all__ = ["utilisation_curve"]
 
+Group = list[tuple[float, Interval]]
 Points = Mapping[float, Value] | Iterable[tuple[float, Value]]
 
 _CURVE_POINTS = 300
@@ -79,59 +93,66 @@ def utilisation_curve(
     end = min(0.99, last + 0.02) if upto is None else upto
     if not 0.0 < end < 1.0:
         raise PlotError(f"utilisation_curve, upto: is {upto!r}, but must be between 0 and 1")
+    x = np.linspace(0.01, end, _CURVE_POINTS)
+    expected = {
+        label: np.array([_time(label, curve, float(u)) for u in x]) * shown.scale
+        for label, curve in lines.items()
+    }
     ax = axes_or_new(ax)
-    drawn, top = [], 0.0
-    for i, (label, curve) in enumerate(lines.items()):
-        style = theory_style(label, groups, i)
-        x = np.linspace(0.01, end, _CURVE_POINTS)
-        y = np.array([_time(label, curve, float(u)) for u in x]) * shown.scale
-        ax.plot(
-            100.0 * x,
-            y,
-            color=style.colour,
-            linestyle=style.linestyle,
-            linewidth=1.5,
-            label=label,
-            zorder=2,
-        )
-        drawn.append(Line(100.0 * x, y, "" if label in groups else label, style.colour))
-        top = max(top, float(y[x <= max(last, 0.0) + 0.005].max(initial=0.0)) if groups else y[-1])
+    drawn = []
+    for i, (label, times) in enumerate(expected.items()):
+        drawn.append(draw_theory(ax, 100.0 * x, times, label, theory_style(label, groups, i)))
+        if label in groups:
+            drawn[-1].label = ""  # the points beside it carry it
     for i, (label, group) in enumerate(groups.items()):
-        style = look(i)
-        busy = 100.0 * np.array([u for u, _ in group])
-        values = [as_interval(value) for _, value in group]
-        for u, value in zip(busy, values, strict=True):
-            interval_mark(ax, u, value, shown, style, upright=True)
-        times = np.array([value.estimate for value in values]) * shown.scale
-        joined = style.linestyle if not lines else "none"
-        ax.plot(
-            busy, times, color=style.colour, linestyle=joined, linewidth=1.2, label=label or what
-        )
-        drawn.append(Line(busy, times, label, style.colour))
-        ends = [value.high for value in values if math.isfinite(value.high)]
-        top = max(top, float(times.max()), max(ends, default=0.0) * shown.scale)
-        told = [
-            f"{number(u)} % busy: {in_words(value, shown)}"
-            for u, value in zip(busy, values, strict=True)
-        ]
+        joined = not lines  # where there is theory, it is the line through the points
+        drawn.append(_points(ax, label, group, shown, look(i), label or what, joined=joined))
+        told = [f"{number(100 * u)} % busy: {in_words(v, shown)}" for u, v in group]
         tell(ax, f"{label + ': ' if label else ''}{'; '.join(told)}")
-    if not groups:
-        for label, curve in lines.items():
-            at = [u for u in (0.5, 0.8, 0.9, 0.95) if u <= end]
-            told = [f"{number(100 * u)} % busy: {shown.value(_time(label, curve, u))}" for u in at]
-            tell(ax, f"{label}: {'; '.join(told)}")
-    if any(not as_interval(v).trusted for group in groups.values() for _, v in group):
+    for label, curve in lines.items() if not groups else ():
+        at = [u for u in (0.5, 0.8, 0.9, 0.95) if u <= end]
+        told = [f"{number(100 * u)} % busy: {shown.value(_time(label, curve, u))}" for u in at]
+        tell(ax, f"{label}: {'; '.join(told)}")
+    values = [value for group in groups.values() for _, value in group]
+    if not all(value.trusted for value in values):
         ax.set_title("open marks: not trusted", fontsize=SMALL_SIZE, color=GREY, loc="right")
+    tops = [float(times[x <= last + 0.005].max(initial=0.0)) for times in expected.values()]
+    tops += [end * shown.scale for value in values for end in (value.estimate, value.high)]
     ax.set_xlim(0.0, 100.0)
-    ax.set_ylim(0.0, top * 1.08)
+    ax.set_ylim(0.0, max(top for top in tops if math.isfinite(top)) * 1.08)
     name_axes(ax, "utilisation (%)", shown.label(what))
     grid(ax)
     label_lines(ax, drawn)
     return ax
 
 
-def _groups(points: Any) -> dict[str, list[tuple[float, Value]]]:
-    """Return label -> pairs (utilisation, value), in order of utilisation."""
+def _points(
+    ax: Axes,
+    label: str,
+    group: Group,
+    shown: Unit,
+    style: Look,
+    name: str,
+    *,
+    joined: bool,
+) -> Line:
+    for u, value in group:
+        interval_mark(ax, 100.0 * u, value, shown, style, upright=True)
+    busy = 100.0 * np.array([u for u, _ in group])
+    times = np.array([value.estimate for _, value in group]) * shown.scale
+    ax.plot(
+        busy,
+        times,
+        color=style.colour,
+        linestyle=style.linestyle if joined else "none",
+        linewidth=1.2,
+        label=name,
+    )
+    return Line(busy, times, label, style.colour)
+
+
+def _groups(points: Any) -> dict[str, Group]:
+    """Return label -> pairs of utilisation and interval, in order of utilisation."""
     if points is None:
         return {}
     several = isinstance(points, Mapping) and any(isinstance(key, str) for key in points)
@@ -145,8 +166,9 @@ def _groups(points: Any) -> dict[str, list[tuple[float, Value]]]:
                     f"utilisation_curve, points: {pair!r} is not a pair of a utilisation, between "
                     "0 and 1, and an Interval or number of seconds"
                 )
+        pairs.sort(key=lambda pair: float(pair[0]))
         if pairs:
-            found[str(label)] = sorted(((float(u), v) for u, v in pairs), key=lambda pair: pair[0])
+            found[str(label)] = [(float(u), as_interval(value)) for u, value in pairs]
     return found
 
 

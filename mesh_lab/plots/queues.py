@@ -120,7 +120,7 @@ def queue(
     if run.warmup > start:
         _mark_warmup(ax, start * unit.scale, min(run.warmup, end) * unit.scale)
     part = name if endpoint is None else f"{name}, replica {endpoint}"
-    ax.set_title(part, fontsize=LABEL_SIZE, loc="left")
+    ax.set_title(part, fontsize=LABEL_SIZE, loc="left", parse_math=False)
     words = {"waiting": "requests waiting", "busy": "workers busy"}
     name_axes(ax, unit.label("time"), ", ".join(words[which] for which in shown))
     grid(ax, "y")

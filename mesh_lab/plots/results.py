@@ -119,7 +119,7 @@ def comparison(
         versus = references.get(label, reference if isinstance(reference, int | float) else None)
         beside = "" if versus is None else f"; {reference_label} {shown.value(float(versus))}"
         tell(ax, f"{label}: {in_words(value, shown)}{beside}")
-    ax.set_yticks(rows, list(values))
+    ax.set_yticks(rows, list(values), parse_math=False)
     ax.tick_params(axis="y", length=0, labelsize=TEXT_SIZE)
     if reference is not None:
         first = reference if isinstance(reference, int | float) else next(iter(references.values()))

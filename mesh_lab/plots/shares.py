@@ -1,4 +1,4 @@
-"""Quantiles, and the shares that theory expects: what the tail and the histogram both need."""
+"""Quantiles, and theory lines: what several plots of times need."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from ..errors import PlotError
 from .given import Floats
+from .labels import Line
 from .style import Look, look, theory_look
 
-__all__ = ["quantile", "tail_shares", "theory_style"]
+__all__ = ["draw_theory", "quantile", "tail_shares", "theory_style"]
 
 
 def quantile(column: Floats, p: float) -> float:
@@ -25,6 +27,20 @@ def theory_style(label: str, runs: Mapping[str, Any], index: int) -> Look:
     if label in runs:
         return Look(look(list(runs).index(label)).colour, style.dashes, style.marker)
     return style
+
+
+def draw_theory(ax: Axes, x: Floats, y: Floats, label: str, style: Look) -> Line:
+    """Draw a theory line, thinner than those of runs, and return it for its label."""
+    ax.plot(
+        x,
+        y,
+        color=style.colour,
+        linestyle=style.linestyle,
+        linewidth=1.4,
+        label=label,
+        zorder=3,
+    )
+    return Line(x, y, label, style.colour)
 
 
 def tail_shares(function: str, label: str, curve: Callable[[float], Any], t: Floats) -> Floats:

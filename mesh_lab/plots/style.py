@@ -4,6 +4,7 @@ The colours are those of Okabe and Ito (2008, "Color Universal Design", jfly.uni
 chosen so that colour-blind readers tell them apart; Wong (2011, Nature Methods 8:441) made them
 known.  A colour is never the only sign: the first six lines differ in colour, in dashes and in
 marks.  Yellow is left out, because it cannot be seen on white, and black is kept for theory.
+Orange and sky blue, which are light too (2.3 to 1 on white), come last.
 Labels are written in a darkened shade of their line's colour, which has the contrast of 4.5 to 1
 that the Web Content Accessibility Guidelines (WCAG 2.1, 1.4.3) ask of text.
 """

@@ -9,8 +9,8 @@ exponential tail is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ from ..errors import PlotError
 from ..statistics import ccdf
 from .given import Curves, Floats, Runs, curves, labelled, latencies
 from .labels import Line, label_lines
-from .shares import quantile, tail_shares, theory_style
+from .shares import draw_theory, quantile, tail_shares, theory_style
 from .style import (
     GREY,
     SMALL_SIZE,
@@ -93,25 +93,30 @@ def tail(
         label: latencies("tail", some, name, label)
         for label, some in labelled("tail", runs).items()
     }
-    lines = curves("tail", theory)
     marks = _checked_quantiles(quantiles)
     if axis not in ("log", "linear"):
         raise PlotError(f"tail, axis: is {axis!r}; allowed are 'log', 'linear'")
     if axis == "log" and not any(column.max() > 0.0 for column in columns.values()):
         raise PlotError("tail: all times are 0, which a logarithmic axis cannot show")
+    left, right = _time_limits(list(columns.values()), axis)
+    lowest = 1.0 / max(column.size for column in columns.values()) / 1.6
+    t = (np.geomspace if axis == "log" else np.linspace)(left, right, _CURVE_POINTS)
+    expected = {
+        label: tail_shares("tail", label, curve, t)
+        for label, curve in curves("tail", theory).items()
+    }
     ax = axes_or_new(ax)
     ax.set_yscale("log")
     ax.set_xscale(axis)
     drawn = []
     for i, (label, column) in enumerate(columns.items()):
         drawn.append(_empirical(ax, column, label, look(i), marks, shown, axis))
-    left, right = _time_limits(list(columns.values()), axis)
-    least = 1.0 / max(column.size for column in columns.values())
-    for i, (label, curve) in enumerate(lines.items()):
+    for i, (label, shares) in enumerate(expected.items()):
+        shares[shares < lowest] = np.nan  # below what any of the runs could show
         style = theory_style(label, columns, i)
-        drawn.append(_theoretical(ax, curve, label, style, (left, right), least, shown, axis))
+        drawn.append(draw_theory(ax, t * shown.scale, shares, label, style))
     ax.set_xlim(left * shown.scale, right * shown.scale)
-    ax.set_ylim(least / 1.6, 1.4)
+    ax.set_ylim(lowest, 1.4)
     _name_shares(ax)
     name_axes(ax, shown.label(what), "share that took at least this long")
     if axis == "log":
@@ -174,33 +179,6 @@ def _empirical(
     words = [f"{_quantile_name(p)} {shown.value(t)}" for p, t in zip(there, at, strict=True)]
     text = "\n".join([label] * bool(label) + words)
     return Line(x * shown.scale, share, text, style.colour, short=label)
-
-
-def _theoretical(
-    ax: Axes,
-    curve: Callable[[float], Any],
-    label: str,
-    style: Look,
-    limits: tuple[float, float],
-    least: float,
-    shown: Unit,
-    axis: str,
-) -> Line:
-    left, right = limits
-    spaced = np.geomspace if axis == "log" else np.linspace
-    t = spaced(left, right, _CURVE_POINTS)
-    share = tail_shares("tail", label, curve, t)
-    share[share < least / 1.6] = np.nan  # below what any of the runs could show
-    ax.plot(
-        t * shown.scale,
-        share,
-        color=style.colour,
-        linestyle=style.linestyle,
-        linewidth=1.4,
-        label=label,
-        zorder=3,
-    )
-    return Line(t * shown.scale, share, label, style.colour)
 
 
 def _checked_quantiles(quantiles: Sequence[float]) -> list[float]:
