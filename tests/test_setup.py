@@ -186,7 +186,7 @@ def as_old(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]
     )
     return subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PATH": str(tmp_path), **variables},
+        env={**os.environ, "PATH": str(tmp_path), "PYTHON": "", **variables},
         capture_output=True,
         text=True,
         check=False,
