@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,10 +38,8 @@ def speed(servers: int) -> tuple[float, float, float]:
     )
     plain, ours = [], []
     for seed in range(1, ROUNDS + 1):
-        plain.append(seconds(lambda s=seed: mmc(REQUESTS, load=LOAD, servers=servers, seed=s)))
-        ours.append(
-            seconds(lambda s=seed: ml.simulate(scenario, requests=REQUESTS, seed=s).columns)
-        )
+        plain.append(seconds(partial(mmc, REQUESTS, load=LOAD, servers=servers, seed=seed)))
+        ours.append(seconds(partial(ml.simulate, scenario, requests=REQUESTS, seed=seed)))
     ratios = [p / o for p, o in zip(plain, ours, strict=True)]
     return (
         REQUESTS / statistics.median(plain),
@@ -57,7 +56,7 @@ def general() -> float:
         ml.Service("back", service_time=ml.Exponential(mean=1.0), discipline="priority"),
     )
     times = [
-        seconds(lambda s=seed: ml.simulate(scenario, requests=REQUESTS, seed=s))
+        seconds(partial(ml.simulate, scenario, requests=REQUESTS, seed=seed))
         for seed in range(1, ROUNDS + 1)
     ]
     return REQUESTS / statistics.median(times)

@@ -7,7 +7,7 @@ as the examples in SimPy's documentation do.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import simpy
 
@@ -21,7 +21,7 @@ def mmc(requests: int, *, load: float, servers: int, seed: int) -> list[Row]:
     rng = random.Random(seed)
     rows: list[Row] = []
 
-    def request() -> Iterator[simpy.Event]:
+    def request() -> Generator[simpy.Event, None, None]:
         arrival = env.now
         with workers.request() as turn:
             yield turn
@@ -29,7 +29,7 @@ def mmc(requests: int, *, load: float, servers: int, seed: int) -> list[Row]:
             yield env.timeout(rng.expovariate(1.0))
         rows.append((arrival, start, env.now))
 
-    def source() -> Iterator[simpy.Event]:
+    def source() -> Generator[simpy.Event, None, None]:
         for _ in range(requests):
             yield env.timeout(rng.expovariate(load * servers))
             env.process(request())

@@ -27,6 +27,7 @@ from .distributions import (
     Erlang,
     Exponential,
     Gamma,
+    Histogram,
     HyperExponential,
     LogNormal,
     Mixture,
@@ -49,7 +50,7 @@ from .errors import (
     TraceError,
     UnstableError,
 )
-from .events import AllOf, AnyOf, Event, change_event
+from .events import AllOf, AnyOf, Event, causes, change_event
 from .explain import explain
 from .live import Reply, build
 from .run import Run, load_run
@@ -91,6 +92,7 @@ __all__ = [
     "Exponential",
     "Gamma",
     "Handler",
+    "Histogram",
     "HyperExponential",
     "InvariantError",
     "LeastRequest",
@@ -122,6 +124,7 @@ __all__ = [
     "Users",
     "Weibull",
     "build",
+    "causes",
     "change_event",
     "compare",
     "course",

@@ -65,7 +65,7 @@ class Clock:
         self.env = env
         # schedule(alarm, rank, delay); typed loosely because an Alarm is no simpy.Event
         self.schedule: Callable[[Any, Any, float], None] = env.schedule
-        self.agenda: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self.agenda: deque[tuple[Callable[[Any], object], Any]] = deque()
         self.stopped = False  # sources make no more arrivals
         self._done: simpy.Event | None = None
 
@@ -97,7 +97,12 @@ class Clock:
             limit = self.env.event()
             limit._ok, limit._value = True, None
             self.env.schedule(limit, simpy.events.URGENT, until - self.env.now)
-            limit.callbacks.append(lambda _: done.triggered or done.succeed(True))
+
+            def stop(_: simpy.Event) -> None:
+                if not done.triggered:
+                    done.succeed(True)
+
+            limit.callbacks.append(stop)
         try:
             self.env.run(until=done)
         except RuntimeError:

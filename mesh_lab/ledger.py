@@ -167,7 +167,7 @@ class Ledger:
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the visits, as NumPy arrays that share memory with the ledger."""
         n = self.calls if self.own_visits else self.requests
-        made = {
+        made: dict[str, NDArray[Any]] = {
             "station": np.frombuffer(self.station, np.int16)[:n],
             "endpoint": np.frombuffer(self.endpoint, np.int32)[:n],
             "start": np.frombuffer(self.start, np.float64)[:n],

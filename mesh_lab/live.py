@@ -20,7 +20,6 @@ from .ledger import OK, OUTCOMES, REJECTED, UNAVAILABLE, Request
 from .scenario import Part, Scenario
 from .stations.handler import Handler
 from .stations.line import Line, Place
-from .stations.queue import Queue
 
 __all__ = ["Get", "LiveHandler", "LivePlace", "LiveSource", "Reply", "build"]
 
@@ -104,7 +103,11 @@ class LivePlace:
         """
         done = self._env.event()
         request = self._request(event, priority, deadline)
-        if self._place.arrive(request, lambda _: done.succeed("ok")):
+
+        def released(_: Request) -> None:
+            done.succeed("ok")
+
+        if self._place.arrive(request, released):
             outcome = self._assembly.ledger.outcome[request.call]
             turned_away = outcome in {REJECTED, UNAVAILABLE}
             done.succeed(OUTCOMES[outcome] if turned_away else "ok")

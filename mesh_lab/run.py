@@ -360,7 +360,7 @@ class Run:
     def _named(self, codes: NDArray[Any], names: Any) -> pd.Categorical:
         import pandas as pd
 
-        return pd.Categorical.from_codes(codes, categories=list(names))
+        return pd.Categorical.from_codes(codes, categories=pd.Index(list(names)))
 
     def with_warmup(self, warmup: float) -> Run:
         """Return the same run with another warm-up, seconds."""

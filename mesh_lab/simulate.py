@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 import simpy
@@ -19,8 +19,35 @@ from .run import Columns, Run
 from .scenario import Scenario
 from .sources.base import OpenSource
 from .stations.line import stuck_places
+from .tally import TallyLedger, TallyRun
 
 __all__ = ["run_assembly", "simulate"]
+
+
+@overload
+def simulate(
+    scenario: Scenario,
+    *,
+    seed: int,
+    requests: int | None = None,
+    until: float | None = None,
+    warmup: float | Literal["auto"] = 0.0,
+    keep: Literal["rows"] = "rows",
+    engine: Literal["auto", "simpy"] = "auto",
+    progress: bool = False,
+) -> Run: ...
+@overload
+def simulate(
+    scenario: Scenario,
+    *,
+    seed: int,
+    requests: int | None = None,
+    until: float | None = None,
+    warmup: float | Literal["auto"] = 0.0,
+    keep: Literal["summary"],
+    engine: Literal["auto", "simpy"] = "auto",
+    progress: bool = False,
+) -> TallyRun: ...
 
 
 def simulate(
@@ -30,9 +57,10 @@ def simulate(
     requests: int | None = None,
     until: float | None = None,
     warmup: float | Literal["auto"] = 0.0,
+    keep: Literal["rows", "summary"] = "rows",
     engine: Literal["auto", "simpy"] = "auto",
     progress: bool = False,
-) -> Run:
+) -> Run | TallyRun:
     """Run a scenario and return what happened.
 
     Parameters
@@ -51,6 +79,9 @@ def simulate(
     warmup : float or "auto"
         Seconds at the start that `Run.summary` leaves out; "auto" finds them by MSER-5 on the
         latencies of all requests.
+    keep : str
+        ``"rows"`` of everything (33 bytes a request and more), or only the ``"summary"``, which
+        takes the same memory however long the run is.
     engine : str
         ``"auto"`` takes the quickest engine that knows every part, ``"simpy"`` the reference.
     progress : bool
@@ -59,7 +90,7 @@ def simulate(
     Returns
     -------
     Run
-        The record of the run.
+        The record of the run; a `TallyRun`, which has `summary` only, with ``keep="summary"``.
 
     Raises
     ------
@@ -78,8 +109,10 @@ def simulate(
     >>> ml.simulate(scenario, requests=1000, seed=7)
     Run(1000 requests, 25.2932 s, seed=7)
     """
-    _check_arguments(scenario, seed, requests, until, warmup, engine)
+    _check_arguments(scenario, seed, requests, until, warmup, keep, engine)
     env = simpy.Environment()
+    if keep == "summary":
+        return _tallied(env, scenario, seed, requests, until, float(warmup), progress)
     if express.fits(scenario):
         with _Countdown(requests, progress) as counts:
             arrived = counts.down if progress else None
@@ -101,6 +134,29 @@ def simulate(
     if warmup == "auto":
         return run.with_warmup(_found_warmup(run))
     return run.with_warmup(float(warmup)) if warmup else run
+
+
+def _tallied(
+    env: simpy.Environment,
+    scenario: Scenario,
+    seed: int,
+    requests: int | None,
+    until: float | None,
+    warmup: float,
+    progress: bool,
+) -> TallyRun:
+    assembly = _Tallied(env, scenario, seed)
+    ledger = assembly.ledger
+    assert isinstance(ledger, TallyLedger)
+    ledger.watch(scenario, warmup)
+    run_assembly(env, assembly, requests=requests, until=until, progress=progress)
+    duration = float(until) if until is not None else float(env.now)
+    ledger.settle(duration)
+    return TallyRun(scenario, seed, ledger, duration=duration)
+
+
+class _Tallied(Assembly):
+    ledger_kind = TallyLedger
 
 
 def run_assembly(
@@ -193,6 +249,7 @@ def _check_arguments(
     requests: int | None,
     until: float | None,
     warmup: float | str,
+    keep: str,
     engine: str,
 ) -> None:
     if not isinstance(scenario, Scenario):
@@ -213,6 +270,10 @@ def _check_arguments(
         raise ScenarioError(
             f"warmup is {warmup!r}, but must be a time in seconds, 0 or more, or 'auto'"
         )
+    if keep not in {"rows", "summary"}:
+        raise ScenarioError(f"keep is {keep!r}; there are: 'rows', 'summary'")
+    if keep == "summary" and warmup == "auto":
+        raise ScenarioError("warmup='auto' needs the rows of the run; give seconds, or keep='rows'")
     if engine not in {"auto", "simpy"}:
         raise ScenarioError(f"engine is {engine!r}; there are: 'auto', 'simpy'")
     endless = [s.name for s in scenario.sources if getattr(s, "length", None) is None]

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .run import Run
+    from .scenario import Scenario
 
-__all__ = ["PERCENTILES", "summarise"]
+__all__ = ["PERCENTILES", "as_table", "summarise", "workers_of"]
 
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99, "p999": 0.999}
 
@@ -55,8 +56,6 @@ def summarise(run: Run) -> pd.DataFrame:
     shop    50000  24.86          NaN  0.04
     orders  50000  24.86          0.5  0.04
     """
-    import pandas as pd
-
     names = [s.name for s in run.scenario.sources] + [s.name for s in run.scenario.stations]
     occurred = [
         code
@@ -64,8 +63,21 @@ def summarise(run: Run) -> pd.DataFrame:
         if code != OUTCOMES.index("ok") and np.any(run.columns.outcome == code)
     ]
     rows = [_row(run, name, occurred) for name in names]
-    table = pd.DataFrame(rows, index=pd.Index(names, name="part"))
-    return table[[column for column in table.columns if column != "note"] + ["note"]]
+    return as_table(names, rows)
+
+
+def as_table(names: list[str], rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the table of a summary, one row a part."""
+    import pandas as pd
+
+    return pd.DataFrame(rows, index=pd.Index(names, name="part"))
+
+
+def workers_of(scenario: Scenario, name: str, *, each: bool = False) -> int:
+    """Return how many workers serve a queue or service; with `each`, on each replica."""
+    part = scenario[name]
+    replicas = part.replicas if isinstance(part, Service) and not each else 1
+    return replicas * sum(crew.workers for crew in scenario.serving(name))
 
 
 def _row(run: Run, name: str, occurred: list[int]) -> dict[str, Any]:
@@ -105,6 +117,4 @@ def _utilisation(run: Run, name: str) -> float:
     if part is None or end <= run.warmup:
         return np.nan
     time, _, busy = run.steps(name)
-    replicas = part.replicas if isinstance(part, Service) else 1
-    workers = replicas * sum(crew.workers for crew in run.scenario.serving(name))
-    return float(time_average(time, busy, run.warmup, end)) / workers
+    return float(time_average(time, busy, run.warmup, end)) / workers_of(run.scenario, name)
