@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CHUNK", "Column", "Draws", "Drawable"]
+__all__ = ["CHUNK", "Column", "Drawable", "Draws"]
 
 _BITS = 10
 CHUNK = 1 << _BITS

@@ -69,6 +69,8 @@ class _Dumper(yaml.SafeDumper):
 for _name, _pattern, _first in _CORE:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
 def _block(dumper: yaml.SafeDumper, data: Block) -> yaml.Node:
     return dumper.represent_mapping(_TAG + "map", data.items(), flow_style=False)
 

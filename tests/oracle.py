@@ -8,28 +8,34 @@ Where the rules leave something open, this is the reading taken here (R1, R2, ..
 
 R1  A request that is refused (`rejected`, `unavailable`) was never admitted: its visit has `sent`
     and `finish`, and no `arrival`, no `start`.
+    The balancer picks before it is seen that the service is down: an `unavailable` one has an
+    endpoint, and round robin has moved on.
 R2  The end of a request is itself an item of the agenda, whatever the outcome.  (It is visible
     only in which of two users wakes first at equal times.)
 R3  A blocked producer that is admitted is offered as any arrival is: it may preempt.
 R4  The total that `capacity` limits under "ps" and "preemptive" counts all who wait or hold a
     worker, one who is finished but held back by a blocked next station included.
-R5  Under "ps" one who is held back still has a share of the workers: n counts it, and the station
-    is empty (V = 0) when it, too, has gone.  A tag never lies in the past: the time left is
-    max(0, tag - V) / rate, the rate 1 or workers / n.  The next completion is planned anew whenever
-    somebody joins or leaves; of equal tags the first arrival at the line completes first.
-R6  "random": every take from the line is a pick, of one among one too; the picks of a service are
-    counted over all its replicas, because its draws have one address.
+R5  Under "ps" one who is done but held back by a blocked next station has no share any more: n
+    counts those who are served, and V = 0 when there are none.  A tag never lies in the past: the
+    time left is max(0, tag - V) / rate, the rate 1 or workers / n.  The next completion is planned
+    anew when somebody joins, and at a completion before anything else; of equal tags the first
+    arrival at the line completes first.
+R6  "random": every take from the line is a pick, of one among one too.  A replica is a station:
+    it counts its own picks, and replica k > 0 of service s draws them under the name "s#k".
 R7  "sjf" goes by the work alone, without the I/O.
-R8  A recorded arrival comes at its recorded time; once a block has made it late, the recorded
-    distance to the next one is kept.
+R8  A recorded arrival comes at its recorded time; once a block has made it late, the source's
+    gap to the next one is kept.
 R9  All the outages are scheduled before the run, in declared order: begin, end, begin, end, ...
-    An outage of a service first crashes what is in all its hands, in order of (re)start, then
-    what waits (replica by replica, in order of arrival), then turns the blocked producers away.
+    An outage of a service first crashes what is in all its hands (replica by replica, in order of
+    (re)start), then what waits (in order of arrival), then turns the blocked producers away.
     Everything at a crashed handler has gone before a blocked producer is let in.
 R10 When a producer crashes while it is blocked, its visit to the next station ends `crashed` too.
 R11 The rest of a batch goes out in one item of the agenda, when the blocked one is released.
 R12 A queue's row is named after the queue; endpoint 0, which handler it was is not told.
 R13 A source that chooses no destination makes a request that is done at once, `ok`, no visit.
+R16 The draws of a balancer are called "balance", "balance1", "balance2", ...
+R15 When every open source is a record that has ended before `requests` were counted, users stop,
+    as they do after the last arrival that counts.
 R14 At the end of an asynchronous handler's work the line is served as at a completion: waiting
     ones are started, then blocked producers are let in.
 """
@@ -38,6 +44,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +94,7 @@ class Oracle(Work):
         self.stopped = False
         self.heap: list[tuple[float, int, int, Event]] = []
         self.agenda: list[Callable[[], object]] = []
+        self.tally: Counter[str] = Counter()  # what happened, for the count of what was covered
         self.request_rows: list[dict[str, Any]] = []
         self.call_rows: list[dict[str, Any]] = []
         self.places = places(parts)
@@ -125,6 +133,7 @@ class Oracle(Work):
             if self.until is not None and self.heap[0][0] >= self.until:
                 return
             event = heapq.heappop(self.heap)[3]
+            self.tally["events at the time of the one before"] += event.time == self.now
             self.now = event.time
             event.action()
 
@@ -160,7 +169,11 @@ class Oracle(Work):
 
     def next_gap(self, feed: Feed) -> None:
         time = feed.next_time(self.now)
-        if time is not None:
+        if time is None:
+            feed.ended = True
+            if self.until is None and all(f.ended for f in self.feeds if f.kind != "Users"):
+                self.stopped = True
+        else:
             rank = OPEN + feed.place
             self.schedule(time, rank, lambda: self.emit(feed), lambda: not self.stopped)
 
@@ -217,6 +230,7 @@ class Oracle(Work):
         request.row["finish"] = self.now
         request.row["latency"] = self.now - request.row["arrival"]
         request.row["outcome"] = outcome
+        self.tally[f"outcome {outcome}"] += 1
         self.in_flight -= 1
         if request.feed.kind == "Users" and not self.stopped:
             self.think(request.feed, request.user, request.cycle + 1)
@@ -224,8 +238,11 @@ class Oracle(Work):
     def release(self, producer: Feed | Visit) -> None:
         if isinstance(producer, Feed):
             if producer.kind != "Users":
+                self.tally["released: a source"] += 1
+                self.tally["released: a batch that went on"] += producer.rest > 0
                 self.emit_rest(producer)
         else:
             assert producer.state == "held"
             producer.ahead = None
+            self.tally["released: a worker"] += 1
             self.depart(producer, "ok")

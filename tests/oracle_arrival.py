@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ class Arrivals:
     now: float
     places: dict[str, Place]
     call_rows: list[dict[str, Any]]
+    tally: Counter[str]
 
     @abstractmethod
     def schedule(
@@ -66,6 +68,7 @@ class Arrivals:
         """Offer a request to the station `name`; False if the producer stands blocked."""
         place = self.places[name]
         nth = request.visits.get(name, 0)
+        self.tally["came back"] += nth > 0
         request.visits[name] = nth + 1
         row = {
             "request": request.index,
@@ -83,9 +86,6 @@ class Arrivals:
         visit = Visit(
             request, place, nth, row, producer, first=len(request.visits) == 1 and nth == 0
         )
-        if place.down:
-            self.leave(visit, "unavailable")
-            return True
         index = self.pick(place, visit)
         place.outstanding[index] += 1
         row["endpoint"] = index
@@ -110,7 +110,7 @@ class Arrivals:
         if kind == "LeastRequest":
             best = -1
             for i in range(balancer.choices):
-                u = self.draw("uniform", place.name, f"balance{i}", visit)
+                u = self.draw("uniform", place.name, f"balance{i or ''}", visit)
                 index = math.floor(u * n)
                 if best == -1 or place.outstanding[index] < place.outstanding[best]:
                     best = index
@@ -119,6 +119,9 @@ class Arrivals:
 
     def offer(self, line: Line, visit: Visit) -> bool:
         """Start it, let it wait, or turn it away; False if it stands at the door."""
+        if visit.place.down:
+            self.leave(visit, "unavailable")
+            return True
         handler = self.free_handler(line)
         victim = self.victim(line, visit)
         if handler is not None:
@@ -135,6 +138,7 @@ class Arrivals:
             self.wait(line, visit)
         elif line.part.overflow == "block":
             visit.state = "blocked"
+            self.tally["blocked"] += 1
             if isinstance(visit.producer, Visit):
                 visit.producer.ahead = visit
             line.blocked.append(visit)
@@ -175,10 +179,10 @@ class Arrivals:
         visit.state = "gone"
         visit.row["finish"] = self.now
         visit.row["outcome"] = outcome
-        if visit.line is not None:
-            if outcome != "rejected":
-                self.let_in(visit.line)
-            self.tell(visit)
+        assert visit.line is not None
+        if outcome in {"dropped", "expired"}:
+            self.let_in(visit.line)
+        self.tell(visit)
         self.later(lambda: self.end(visit.request, outcome))
 
     def tell(self, visit: Visit) -> None:
@@ -226,6 +230,7 @@ class Arrivals:
         assert victim.line is not None
         victim.left = victim.event.time - self.now
         victim.event.off = True
+        self.tally["preempted"] += 1
         victim.handler.hands.remove(victim)
         victim.handler = None
         self.wait(victim.line, victim)
@@ -235,9 +240,11 @@ class Arrivals:
         discipline = line.part.discipline
         waiting = line.waiting
         if discipline == "random":
-            place = waiting[0].place
-            u = self.draws.column("uniform", place.name, "order", "").at(place.picks)
-            place.picks += 1
+            index = waiting[0].row["endpoint"]
+            name = f"{line.part.name}#{index}" if index else line.part.name
+            u = self.draws.column("uniform", name, "order", "").at(line.picks)
+            line.picks += 1
+            self.tally["picked at random among several"] += len(waiting) > 1
             return waiting[math.floor(u * len(waiting))]
         if discipline == "lifo":
             return max(waiting, key=lambda v: v.order)

@@ -88,6 +88,7 @@ class Line:
     waiting: list[Visit] = field(default_factory=list)
     blocked: list[Visit] = field(default_factory=list)
     arrivals: int = 0
+    picks: int = 0  # in random order
 
 
 @dataclass(eq=False)
@@ -98,7 +99,6 @@ class Place:
     part: Any
     lines: list[Line]
     down: bool = False
-    picks: int = 0  # of random order
     turn: int = 0  # of round robin
     outstanding: list[int] = field(default_factory=list)
 

@@ -2,8 +2,9 @@
 
 A source's gaps come from its "gap" column, number 0, 1, 2, ...; the kinds that have an algorithm
 of their own (bursts, time-varying rates) offer their gaps as an iterator, and that is believed.
-A recorded arrival comes at its recorded time; after a block made it late, the recorded distance
-to the next one is kept.
+A recorded arrival comes at its recorded time, which is read here; after a block made it late, the
+gap to the next one is kept (that gap, too, is what the source says: to the last bit it is not
+always the difference of the two times).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gzip
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ class Feed:
     place: int = 0  # among the open sources, in declared order
     made: int = 0  # arrivals so far
     batch: int = 0  # batches so far
+    ended: bool = False  # a record that has no more
     rest: int = 0  # how many of the present batch have not come yet
     recorded: list[tuple[float, float | None]] = field(default_factory=list)
     gaps: Iterator[float] | None = None
@@ -52,8 +55,8 @@ class Feed:
         if self.kind == "Replay":
             self.recorded = _replay(self.part)
         elif self.kind == "AccessLog":
-            self.recorded = [(t, None) for t in self.part.times()]
-        elif self.kind in {"Bursts", "TimeVarying"}:
+            self.recorded = _access_log(self.part)
+        if self.kind in {"Bursts", "TimeVarying", "Replay", "AccessLog"}:
             self.gaps = iter(self.part.gaps(self.draws))
 
     @property
@@ -71,7 +74,9 @@ class Feed:
                 return None
             then = self.recorded[number][0]
             before = self.recorded[number - 1][0] if number else 0.0
-            return then if now == before else now + (then - before)
+            assert self.gaps is not None
+            gap = next(self.gaps)
+            return then if now == before else now + gap
         if self.gaps is not None:
             gap = next(self.gaps, None)
             return None if gap is None else now + gap
@@ -129,10 +134,23 @@ def feeds(parts: list[Any], draws: Draws) -> list[Feed]:
     return found
 
 
+def _access_log(part: Any) -> list[tuple[float, float | None]]:
+    """Read the requests of an access log; whole seconds only, work as the last word of a line."""
+    assert part.spread == "none"
+    found: list[tuple[float, float | None]] = []
+    for line in Path(part.path).read_text().splitlines():
+        inside = line[line.index("[") + 1 : line.index("]")]
+        moment = datetime.strptime(inside, "%d/%b/%Y:%H:%M:%S %z").timestamp()
+        work = None if part.service_time is None else float(line.split()[-1]) * part.unit
+        found.append((moment, work))
+    return [(moment - found[0][0], work) for moment, work in found]
+
+
 def _replay(part: Any) -> list[tuple[float, float | None]]:
     """Read the recorded arrivals: (time, service time or None), one a line of the file."""
     path = Path(part.path)
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         rows = list(csv.DictReader(file))
     work = part.service_time
-    return [(float(r[part.time]), None if work is None else float(r[work])) for r in rows]
+    times = [float(r[part.time]) - part.start for r in rows]
+    return [(t, None if work is None else float(r[work])) for t, r in zip(times, rows, strict=True)]

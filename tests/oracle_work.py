@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tests.oracle_arrival import Arrivals
-from tests.oracle_data import COMPLETION, Hands, Line, Place, Visit
+from tests.oracle_data import COMPLETION, Hands, Place, Visit
 from tests.oracle_sources import chosen
 
 
@@ -90,7 +90,7 @@ class Work(Arrivals):
         line, handler = visit.line, visit.handler
         assert line is not None
         assert handler is not None
-        self.remove(line, handler, visit)
+        handler.hands.remove(visit)
         visit.state = "gone"
         visit.row["finish"] = self.now
         visit.row["outcome"] = outcome
@@ -98,23 +98,14 @@ class Work(Arrivals):
         self.let_in(line)
         self.tell(visit)
 
-    def remove(self, line: Line, handler: Hands, visit: Visit) -> None:
-        if line.part.discipline != "ps":
-            handler.hands.remove(visit)
-            return
-        self.advance(handler)
-        handler.hands.remove(visit)
-        if not handler.hands:
-            handler.virtual = 0.0
-        self.plan(handler)
-
     def rate(self, handler: Hands) -> float:
-        n, workers = len(handler.hands), handler.part.workers
+        n, workers = len(served(handler)), handler.part.workers
+        self.tally["sharing: more than workers"] += n > workers
         return 1.0 if n <= workers else workers / n
 
     def advance(self, handler: Hands) -> None:
         """Bring the virtual time up to now."""
-        if handler.hands:
+        if served(handler):
             handler.virtual += (self.now - handler.updated) * self.rate(handler)
         handler.updated = self.now
 
@@ -123,9 +114,8 @@ class Work(Arrivals):
         if handler.planned is not None:
             handler.planned.off = True
             handler.planned = None
-        working = [v for v in handler.hands if v.state == "working"]
-        if working:
-            first = min(working, key=lambda v: (v.tag, v.order))
+        if served(handler):
+            first = min(served(handler), key=lambda v: (v.tag, v.order))
             left = max(0.0, first.tag - handler.virtual)
             time = self.now + left / self.rate(handler)
             handler.planned = self.schedule(
@@ -134,20 +124,20 @@ class Work(Arrivals):
 
     def shared_completion(self, handler: Hands, visit: Visit) -> None:
         handler.planned = None
-        handler.virtual = visit.tag
+        visit.state = "held"
+        handler.virtual = visit.tag if served(handler) else 0.0
         handler.updated = self.now
+        self.plan(handler)
         self.done(visit)
-        if visit.state == "held":
-            self.plan(handler)
 
     def fail(self, place: Place, failing: list[Hands], whole: bool) -> None:
         """Begin an outage of a service (`whole`), or of one handler of a queue."""
         place.down = whole
         for handler in failing:
             handler.up = False
-        hands = [visit for handler in failing for visit in handler.hands]
-        for visit in sorted(hands, key=lambda v: v.restart):
-            self.crash(visit)
+        for handler in failing:
+            for visit in sorted(handler.hands, key=lambda v: v.restart):
+                self.crash(visit)
         for handler in failing:
             if handler.planned is not None:
                 handler.planned.off = True
@@ -164,6 +154,7 @@ class Work(Arrivals):
                     producer = visit.producer
                     assert producer is not None
                     self.gone(visit, "unavailable")
+                    self.tally["turned away while blocked"] += 1
                     self.later(partial(self.release, producer))
         else:
             for line in place.lines:
@@ -180,6 +171,7 @@ class Work(Arrivals):
             assert ahead.line is not None
             ahead.line.blocked.remove(ahead)
             ahead.state = "gone"
+            self.tally["crashed while blocked"] += 1
             ahead.row["finish"] = self.now
             ahead.row["outcome"] = "crashed"
             self.tell(ahead)
@@ -199,3 +191,8 @@ class Work(Arrivals):
         for line in place.lines:
             self.serve(line)
             self.let_in(line)
+
+
+def served(handler: Hands) -> list[Visit]:
+    """Return those who share the workers."""
+    return [v for v in handler.hands if v.state == "working"]

@@ -23,7 +23,7 @@ from ..stations.crew import Workers
 from ..stations.discipline import waiting_line
 from ..stations.handler import Handler, To, Work, WorkingFields
 from ..stations.line import Crew, Line, Place
-from ..stations.queue import Queue, WaitingFields
+from ..stations.queue import WaitingFields
 from ..stations.service import Replicas, Service
 from ..stations.sharing import SharedWorkers
 from .needs import Need, drawn
