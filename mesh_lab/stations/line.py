@@ -136,6 +136,8 @@ class Line:
         """Offer `request`; False when its producer is blocked until `release` is called."""
         if self.counts_visits:
             count_visit(request, self.station)
+        else:
+            request.visit = 0
         return self.offer(request, release)
 
     def offer(self, request: Request, release: Release | None = None) -> bool:

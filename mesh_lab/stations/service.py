@@ -77,6 +77,8 @@ class Replicas:
         """Pick a replica and offer `request` to it; False when its producer is blocked."""
         if self.counts_visits:
             count_visit(request, self.lines[0].station)
+        else:
+            request.visit = 0
         endpoint = self.pick(self.view, request)
         self.view.outstanding[endpoint] += 1
         return self.lines[endpoint].offer(request, release)
