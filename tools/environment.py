@@ -94,7 +94,9 @@ def ensure(root: Path = ROOT, extras: Sequence[str] = EXTRAS) -> Path:
 def _install(root: Path, python: Path, extras: Sequence[str], *, again: bool) -> None:
     """Install the project and what it needs, pinned: with uv, or with pip where uv fails."""
     what: list[str | Path] = ["-c", root / "constraints.txt", "-e", f"{root}[{','.join(extras)}]"]
-    _say("Set-up: installing what constraints.txt pins (first time: some 250 MB, a minute or two).")
+    _say(
+        "Set-up: installing what constraints.txt pins (the first time this takes a minute or two)."
+    )
     if _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]):
         options = ["--reinstall"] if again else []
         if not sys.stdout.isatty():
