@@ -147,8 +147,7 @@ class Arrivals:
             oldest = min(line.waiting, key=lambda v: v.order)
             self.take(line, oldest)
             self.leave(oldest, "dropped")
-            self.admit(line, visit)
-            self.wait(line, visit)
+            return self.offer(line, visit)  # as if it had found room: it may preempt
         else:
             self.leave(visit, "rejected")
         return True

@@ -78,8 +78,7 @@ class Feed:
             gap = next(self.gaps)
             return then if now == before else now + gap
         if self.gaps is not None:
-            gap = next(self.gaps, None)
-            return None if gap is None else now + gap
+            return now + next(self.gaps)
         if self.kind == "Renewal":
             return now + self.draw(self.part.gap, "gap", number)
         return now + self.draw(Exponential(mean=1.0 / self.part.rate), "gap", number)

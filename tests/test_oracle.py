@@ -140,7 +140,8 @@ def test_a_blocked_source_begins_its_next_gap_when_it_is_released() -> None:
     )
     gaps = Draws(3).column(ml.Exponential(mean=1.0), "in", "gap", "in")
     works = Draws(3).column(work, "s", "service", "in")
-    released, left = 0.0, []
+    released = 0.0
+    left: list[float] = []
     for n, row in enumerate(rows):
         arrival = released + gaps.at(n)
         released = max(arrival, left[n - 2] if n >= 2 else 0.0)
@@ -622,7 +623,8 @@ def test_sources_come_when_their_draws_say() -> None:
     }
 
     def sums(gaps: Any) -> list[float]:
-        times, now = [], 0.0
+        times: list[float] = []
+        now = 0.0
         for gap in gaps:
             now += gap
             if now >= 200.0:
