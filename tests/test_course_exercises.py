@@ -47,6 +47,16 @@ def test_a_blank_is_not_attempted(answer):
     assert "02.mean: not attempted yet" in verdict.text
 
 
+def test_a_blank_is_noticed_inside_of_a_case():
+    @exercise("02.any", wrong=[max])
+    def checked(answer):
+        yield case(lambda: isinstance(answer(), float), says="its type", expected=True)
+
+    assert judge(checked, lambda: ...).kind == "blank"
+    assert judge(checked, lambda: "a").kind == "wrong"
+    assert judge(checked, lambda: 0.5).kind == "correct"
+
+
 def test_the_first_failing_case_is_shown_with_expected_and_got():
     verdict = judge(check_mean, lambda values: values[0] + 1)
     assert verdict.kind == "wrong"

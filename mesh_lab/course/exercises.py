@@ -13,6 +13,8 @@ answer contains it.
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,12 +135,14 @@ def judge(judged: Exercise, answer: object) -> Verdict:
         return blank
     case_now: Case | None = None
     try:
-        for case_now in judged.cases(answer):
+        for case_now in judged.cases(_noticing(answer)):
             got = case_now.compute()
             if _is_blank(got):
                 return blank
             if not _meets(got, case_now.expected, case_now.within):
                 return Verdict("wrong", _failure(judged.name, case_now, "got", _shown(got)))
+    except BlankAnswer:
+        return blank
     except (Exception, SystemExit) as error:
         # A blank that was computed with: "unsupported operand type(s) for +: 'int' and 'ellipsis'".
         if "ellipsis" in _text(error).lower():
@@ -147,6 +151,25 @@ def judge(judged: Exercise, answer: object) -> Verdict:
     if case_now is None:
         return Verdict("wrong", f"{judged.name}: this check has no case; nothing was checked.")
     return Verdict("correct", f"{judged.name}: correct.")
+
+
+class BlankAnswer(BaseException):  # noqa: N818  (no error: a check must not catch it as one)
+    """The answer gave a blank, somewhere inside of a case."""
+
+
+def _noticing(answer: Any) -> Any:
+    """Return `answer` so that a blank it gives is noticed, whatever a case makes of it."""
+    if not inspect.isfunction(answer):
+        return answer
+
+    @functools.wraps(answer)
+    def noticed(*args: Any, **kwargs: Any) -> Any:
+        given = answer(*args, **kwargs)
+        if _is_blank(given):
+            raise BlankAnswer
+        return given
+
+    return noticed
 
 
 def _failure(name: str, failed: Case | None, verb: str, outcome: str) -> str:
