@@ -153,7 +153,7 @@ def judge(judged: Exercise, answer: object) -> Verdict:
     return Verdict("correct", f"{judged.name}: correct.")
 
 
-class BlankAnswer(BaseException):  # noqa: N818  (no error: a check must not catch it as one)
+class BlankAnswer(BaseException):
     """The answer gave a blank, somewhere inside of a case."""
 
 
