@@ -77,7 +77,9 @@ FAULTS = {
 """,
     ),
     "the first started is interrupted": Fault(
-        CREW, "other.priority >= victim.priority", "other.priority > victim.priority"
+        CREW,
+        "alarm.subject.priority >= victim.priority",
+        "alarm.subject.priority > victim.priority",
     ),
     "equals are interrupted, too": Fault(
         CREW, "victim.priority <= request.priority", "victim.priority < request.priority"
@@ -135,7 +137,7 @@ FAULTS = {
     ),
     "the worker does not wait until it is released": Fault(
         CREW,
-        "        elif onward.arrive(request, self._released):\n",
+        "        elif onward.arrive(request, partial(self._released, call)):\n",
         "        elif onward.arrive(request) or True:\n",
     ),
     "a batch goes on though one is blocked": Fault(
@@ -150,11 +152,8 @@ FAULTS = {
     # time-to-live
     "who was started expires all the same": Fault(
         LINE,
-        """                request.timer.subject = None
-                request.timer = None
-""",
-        """                request.timer = None
-""",
+        "        request.timer.subject = None  # abandoned: it is still in the heap\n",
+        "",
     ),
     # draws
     "every visit draws the same": Fault(

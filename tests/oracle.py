@@ -13,6 +13,7 @@ R1  A request that is refused (`rejected`, `unavailable`) was never admitted: it
 R2  The end of a request is itself an item of the agenda, whatever the outcome.  (It is visible
     only in which of two users wakes first at equal times.)
 R3  A blocked producer that is admitted is offered as any arrival is: it may preempt.
+    So may one for which the oldest was dropped: it is offered again, as if it had found room.
 R4  The total that `capacity` limits under "ps" and "preemptive" counts all who wait or hold a
     worker, one who is finished but held back by a blocked next station included.
 R5  Under "ps" one who is done but held back by a blocked next station has no share any more: n

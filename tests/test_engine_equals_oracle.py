@@ -156,7 +156,7 @@ CASES = {
         until=None,
         seed=1,
     ),
-    "the new one waits where the oldest is dropped, however urgent": Case(
+    "the new one may preempt where the oldest is dropped": Case(
         parts=(
             ml.Poisson("low", rate=1.0, to="s", priority=1),
             ml.Poisson("high", rate=0.5, to="s"),

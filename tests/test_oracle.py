@@ -321,6 +321,20 @@ def test_preemption_with_limited_room_counts_everybody(tmp_path: Path) -> None:
     assert [r["finish"] for r in rows] == [10.0, 20.0, 2.0]
 
 
+def test_the_new_one_may_preempt_when_the_oldest_was_dropped(tmp_path: Path) -> None:
+    rows = run(
+        recorded(tmp_path, "low", "s", [(0.0, 10.0), (1.0, 10.0)], priority=1),
+        recorded(tmp_path, "high", "s", [(2.0, 5.0)], priority=0),
+        ml.Service("s", discipline="preemptive", capacity=1, overflow="drop_oldest"),
+        requests=3,
+    )
+    assert outcome(rows) == [
+        (0.0, 0.0, 15.0, "ok"),
+        (1.0, -1.0, 2.0, "dropped"),
+        (2.0, 2.0, 7.0, "ok"),
+    ]
+
+
 def test_the_earliest_deadline_is_next_and_none_is_last(tmp_path: Path) -> None:
     rows = run(
         recorded(tmp_path, "never", "s", [(0.0, 4.0), (1.0, 1.0)]),
@@ -359,6 +373,26 @@ def test_processor_sharing_with_limited_room(tmp_path: Path) -> None:
         (1.0, -1.0, 1.0, "rejected"),
         (9.0, 9.0, 10.0, "ok"),
     ]
+
+
+def test_one_who_is_held_back_has_no_share(tmp_path: Path) -> None:
+    """Of two that share, one is done and cannot go on; the other has the worker for itself."""
+    rows, calls = oracle.run(
+        ml.Scenario(
+            recorded(tmp_path, "in", "front", [(0.0, 1.0), (0.0, 2.0), (3.0, 4.0)]),
+            recorded(tmp_path, "first", "back", [(0.0, 7.0)]),
+            ml.Service("front", discipline="ps", to="back"),
+            ml.Service("back", capacity=0, overflow="block"),
+        ),
+        10**9,
+        seed=1,
+    )
+    # 0-2 halves; the first is done at 2 and held back until 7; the second is alone from 2 to 3,
+    # done at 3, and held back until 8; the third is alone from 3 to 7, and held back until 10.
+    assert [c["sent"] for c in calls if c["service"] == "back"] == [0.0, 2.0, 3.0, 7.0]
+    front = [c["finish"] for c in calls if c["service"] == "front"]
+    assert front == [7.0, 8.0, 10.0]
+    assert [r["finish"] for r in rows] == [8.0, 10.0, 7.0, 14.0]
 
 
 # --------------------------------------------------------------------------- room by hand
