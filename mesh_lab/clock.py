@@ -86,7 +86,12 @@ class Clock:
         """End the run: nothing that could still change a row is left."""
         done = self._done
         if done is not None and not done.triggered:
-            done.succeed()
+            self._end(done, None)
+
+    def _end(self, done: simpy.Event, value: bool | None) -> None:
+        # before everything else that happens at this time, which succeed() would not be
+        done._ok, done._value = True, value
+        self.env.schedule(done, simpy.events.URGENT)
 
     def run_until_finished(self, until: float | None = None) -> bool:
         """Run until `finish` is called; False when time or SimPy's events ran out before."""
@@ -100,7 +105,7 @@ class Clock:
 
             def stop(_: simpy.Event) -> None:
                 if not done.triggered:
-                    done.succeed(True)
+                    self._end(done, True)
 
             limit.callbacks.append(stop)
         try:

@@ -66,6 +66,7 @@ class _Told(Assembly):
 
     def __init__(self, env: simpy.Environment, scenario: Scenario, seed: int) -> None:
         self.log: list[str] = []
+        self.requests: dict[int, Request] = {}  # by their row
         self.line_kind = _bound(_ToldLine, self)
         self.workers_kind = _bound(_ToldWorkers, self)
         self.shared_kind = _bound(_ToldShared, self)
@@ -94,6 +95,7 @@ class _ToldLedger(Ledger):
 
     def open(self, source: int, number: int, now: float) -> Request:
         request = super().open(source, number, now)
+        self.assembly.requests[request.row] = request
         self.assembly.say(request, "arrives")
         return request
 
@@ -153,13 +155,13 @@ class _ToldWorkers(Workers):
             self.assembly.say(alarm.subject, f"waits for I/O at {self._where()}")
         super()._worked(alarm)
 
-    def _move_up(self, request: Request, call: int, outcome: int, now: float) -> None:
-        _say_left(self.assembly, self.line, request, call, outcome, now)
-        super()._move_up(request, call, outcome, now)
+    def _move_up(self, call: int, outcome: int, now: float) -> None:
+        _say_left(self.assembly, self.line, call, outcome, now)
+        super()._move_up(call, outcome, now)
 
-    def end_crashed(self, request: Request, now: float) -> None:
+    def end_crashed(self, request: Request, call: int, now: float) -> None:
         self.assembly.say(request, f"ends at {self._where()}: crashed")
-        super().end_crashed(request, now)
+        super().end_crashed(request, call, now)
 
     def _where(self) -> str:
         return self.assembly.place(self.line.station, self.line.endpoint)
@@ -173,20 +175,19 @@ class _ToldShared(SharedWorkers):
         where = self.assembly.place(self.line.station, self.line.endpoint)
         self.assembly.say(request, f"starts at {where}, shared by {self.held()}")
 
-    def _move_up(self, request: Request, call: int, outcome: int, now: float) -> None:
-        _say_left(self.assembly, self.line, request, call, outcome, now)
-        super()._move_up(request, call, outcome, now)
+    def _move_up(self, call: int, outcome: int, now: float) -> None:
+        _say_left(self.assembly, self.line, call, outcome, now)
+        super()._move_up(call, outcome, now)
 
-    def end_crashed(self, request: Request, now: float) -> None:
+    def end_crashed(self, request: Request, call: int, now: float) -> None:
         where = self.assembly.place(self.line.station, self.line.endpoint)
         self.assembly.say(request, f"ends at {where}: crashed")
-        super().end_crashed(request, now)
+        super().end_crashed(request, call, now)
 
 
-def _say_left(
-    assembly: _Told, line: Line, request: Request, call: int, outcome: int, now: float
-) -> None:
+def _say_left(assembly: _Told, line: Line, call: int, outcome: int, now: float) -> None:
     ledger = assembly.ledger
+    request = assembly.requests[ledger.call_request[call] if ledger.own_visits else call]
     sent = ledger.sent[call] if ledger.own_visits else request.arrival
     where = assembly.place(line.station, line.endpoint)
     assembly.say(request, f"leaves {where}: {OUTCOMES[outcome]}, after {now - sent:.6g} s")

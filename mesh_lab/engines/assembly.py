@@ -15,7 +15,7 @@ from ..clock import OUTAGE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Draws
 from ..errors import MeshLabError
-from ..ledger import CRASHED, Ledger, Request
+from ..ledger import Ledger, Request
 from ..scenario import Scenario
 from ..sources.base import Arrivals, Dress, OpenSource, Source, pick_by
 from ..sources.closed import Loop, Users
@@ -74,6 +74,8 @@ class Assembly:
         self.lines: list[Line] = []
         self.places: dict[str, Place] = {}
         self.crews: dict[str, Crew] = {}  # by the handler's name
+        self._switches: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
+        self._planned = 0  # beginnings and ends of outages that are still to come
         self.live_sources: list[Arrivals | Loop] = []
         for station, part in enumerate(scenario.stations):
             if isinstance(part, Service):
@@ -82,6 +84,11 @@ class Assembly:
                 self.places[part.name] = self._line(part, part.name, station)
         for handler in scenario.handlers:
             self._handler(handler)
+        for part in scenario.parts:  # of outages at one time, the part declared first goes first
+            for start, end in getattr(part, "outages", ()):
+                down, up = self._switches[part.name]
+                self._at(start, down)
+                self._at(end, up)
 
     # -- stations ------------------------------------------------------------------------------
 
@@ -152,9 +159,7 @@ class Assembly:
         assert isinstance(line, Line)
         self._crew(line, part, part.name, part.work)
         crew = self.crews[part.name] = line.crews[-1]
-        for start, end in part.outages:
-            self._at(start, crew.crash)
-            self._at(end, crew.recover)
+        self._switches[part.name] = crew.crash, crew.recover
 
     def _service(self, part: Service, station: int) -> Place:
         lines = [self._line(part, part.name, station, i) for i in range(part.replicas)]
@@ -162,16 +167,22 @@ class Assembly:
             self._crew(line, part, part.name, part.service_time)
 
         def close_down(now: float) -> None:
+            # first all hands, because what they hold may be blocked before another replica
             for line in lines:
-                line.close_down(CRASHED, now)
+                line.down = True
+            for line in lines:
+                for crew in line.crews:
+                    crew.crash(now)
+            for line in lines:
+                line.turn_out(now)
+            for line in lines:
+                line.turn_back(now)
 
         def reopen(now: float) -> None:
             for line in lines:
                 line.reopen(now)
 
-        for start, end in part.outages:
-            self._at(start, close_down)
-            self._at(end, reopen)
+        self._switches[part.name] = close_down, reopen
         if part.replicas == 1:
             return lines[0]
 
@@ -184,9 +195,11 @@ class Assembly:
 
     def _at(self, time: float, do: Callable[[float], None]) -> None:
         def ring(alarm: Alarm) -> None:
+            self._planned -= 1
             do(time)
             self.clock.drain()
 
+        self._planned += 1
         self.clock.schedule(Alarm(ring), OUTAGE, time)
 
     # -- draws and choices ---------------------------------------------------------------------
@@ -272,8 +285,10 @@ class Assembly:
 
     def alive(self) -> bool:
         """Whether anything is left that will move a request or make one."""
-        return any(source.alive() for source in self.live_sources) or any(
-            crew.alive() for line in self.lines for crew in line.crews
+        return (
+            self._planned > 0
+            or any(source.alive() for source in self.live_sources)
+            or any(line.alive() for line in self.lines)
         )
 
     def _exhausted(self) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from ..clock import COMPLETION, Alarm, Clock
 from ..ledger import CRASHED, FAILED, OK, Ledger, Request
@@ -60,11 +61,13 @@ class Hands:
         self.failure = failure
         self.chance = chance
         self.onward = onward
-        self.blocked: dict[Request, tuple[Place, int]] = {}  # done, but the next place is full
+        # done, but the next place is full: by their visit here, because a request may be on its
+        # way from this crew to this crew
+        self.blocked: dict[int, tuple[Request, Place]] = {}
         self.free = 0
 
-    def let_go(self, request: Request) -> None:
-        """Free what a request holds; each kind of crew says how."""
+    def let_go(self, call: int) -> None:
+        """Free what a visit holds; each kind of crew says how."""
         raise NotImplementedError
 
     def depart(self, request: Request, now: float) -> None:
@@ -76,36 +79,35 @@ class Hands:
         elif self.onward is not None:
             onward = self.onward(request)
         if onward is None:
-            self._move_up(request, call, outcome, now)
+            self._move_up(call, outcome, now)
             self.ledger.end(request, outcome)
         elif not onward.blocks:
-            self._move_up(request, call, outcome, now)
+            self._move_up(call, outcome, now)
             self.clock.agenda.append((onward.arrive, request))
-        elif onward.arrive(request, self._released):
+        elif onward.arrive(request, partial(self._released, call)):
             # the next place has it already: only what it held here is freed
-            self._move_up(request, call, OK, now)
+            self._move_up(call, OK, now)
         else:
-            self.blocked[request] = (onward, call)
+            self.blocked[call] = request, onward
 
-    def _released(self, request: Request) -> None:
-        _, call = self.blocked.pop(request)
-        self._move_up(request, call, OK, self.clock.env.now)
+    def _released(self, call: int, request: Request) -> None:
+        del self.blocked[call]
+        self._move_up(call, OK, self.clock.env.now)
 
-    def _move_up(self, request: Request, call: int, outcome: int, now: float) -> None:
+    def _move_up(self, call: int, outcome: int, now: float) -> None:
         line = self.line
         self.ledger.close(call, outcome, now)
-        self.let_go(request)
+        self.let_go(call)
         line.serve(now)
         if line.producers:
             line.let_in(now)
         if line.told is not None:
             line.told(line.endpoint)
 
-    def end_crashed(self, request: Request, now: float) -> None:
-        """End a request that was in the hands of a crew that crashed."""
-        call = request.call
-        if request in self.blocked:
-            place, call = self.blocked.pop(request)
+    def end_crashed(self, request: Request, call: int, now: float) -> None:
+        """End a request whose visit was in the hands of a crew that crashed."""
+        if call in self.blocked:
+            _, place = self.blocked.pop(call)
             place.withdraw(request)
         self.ledger.close(call, CRASHED, now)
         if self.line.told is not None:
@@ -150,8 +152,8 @@ class Workers(Hands):
         self.concurrency = concurrency if concurrency is not None else math.inf
         self.up = True
         self.busy = 0  # workers that are held
-        # what is in its hands, in order of start; None once its work and I/O are done
-        self.hands: dict[Request, Alarm | None] = {}
+        # the visits in its hands, in order of start; None once work and I/O are done
+        self.hands: dict[int, Alarm | None] = {}
         self.free = self._startable()
         self._spare: list[Alarm] = []
         self._starts = ledger.start
@@ -171,7 +173,7 @@ class Workers(Hands):
         request.due = now + work
         alarm = self._spare.pop() if self._spare else Alarm(self._worked)
         alarm.subject = request
-        self.hands[request] = alarm
+        self.hands[call] = alarm
         self.busy += 1
         if self.is_async:
             self.free = self._startable()
@@ -189,7 +191,7 @@ class Workers(Hands):
         if self.is_async:
             self.ledger.worked[request.call] = now
             waits = Alarm(self._answered, request)
-            self.hands[request] = waits
+            self.hands[request.call] = waits
             self.busy -= 1
             self.clock.schedule(waits, COMPLETION, self.io(request) if self.io else 0.0)
             self.free = self._startable()
@@ -197,7 +199,7 @@ class Workers(Hands):
             if self.line.producers:
                 self.line.let_in(now)
         else:
-            self.hands[request] = None
+            self.hands[request.call] = None
             self.depart(request, now)
         if self.clock.agenda:
             self.clock.drain()
@@ -206,14 +208,14 @@ class Workers(Hands):
         request = alarm.subject
         if request is None:
             return
-        self.hands[request] = None
+        self.hands[request.call] = None
         self.depart(request, self.clock.env.now)
         if self.clock.agenda:
             self.clock.drain()
 
-    def let_go(self, request: Request) -> None:
+    def let_go(self, call: int) -> None:
         """Free the worker, or the place among the concurrent ones."""
-        del self.hands[request]
+        del self.hands[call]
         if self.is_async:
             self.free = self._startable()
         else:
@@ -233,12 +235,12 @@ class Workers(Hands):
         started (or resumed) last.  What is left of its work is its planned end minus now.
         """
         victim: Request | None = None
-        for other, alarm in self.hands.items():
-            if alarm is not None and (victim is None or other.priority >= victim.priority):
-                victim = other
+        for alarm in self.hands.values():
+            if alarm is not None and (victim is None or alarm.subject.priority >= victim.priority):
+                victim = alarm.subject
         if victim is None or victim.priority <= request.priority:
             return None
-        alarm = self.hands.pop(victim)
+        alarm = self.hands.pop(victim.call)
         assert alarm is not None
         alarm.subject = None  # abandoned: it is still in the heap
         victim.work = victim.due - now
@@ -253,13 +255,16 @@ class Workers(Hands):
     def crash(self, now: float) -> None:
         """End everything in its hands, and start nothing until `recover`."""
         self.up = False
-        for request, alarm in list(self.hands.items()):
+        for call, alarm in list(self.hands.items()):
+            request = self.blocked[call][0] if alarm is None else alarm.subject
             if alarm is not None:
                 alarm.subject = None
-            self.end_crashed(request, now)
+            self.end_crashed(request, call, now)
         self.hands.clear()
         self.busy = 0
         self.free = 0
+        if not self.line.down:
+            self.line.let_in(now)  # where the limit is on all that are there, there is room now
 
     def recover(self, now: float) -> None:
         """Serve again, those who wait first."""

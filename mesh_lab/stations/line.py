@@ -129,6 +129,7 @@ class Line:
         self.down = False
         self.told: Callable[[int], None] | None = None  # the balancer, when somebody has left
         self._arrivals = 0
+        self._timers = 0  # times-to-live that run
 
     # -- getting in ----------------------------------------------------------------------------
 
@@ -177,6 +178,7 @@ class Line:
                 return True
         self.waiting.push(request)
         if self.ttl is not None:
+            self._timers += 1
             request.timer = Alarm(self._expire, request)
             self.clock.schedule(request.timer, EXPIRY, self.ttl)
         return True
@@ -204,8 +206,7 @@ class Line:
                 return
             request = waiting.take()
             if request.timer is not None:
-                request.timer.subject = None
-                request.timer = None
+                self._stop_timer(request)
             crew.start(request, now)
 
     def let_in(self, now: float) -> None:
@@ -234,9 +235,13 @@ class Line:
     def _drop(self, request: Request, outcome: int, now: float) -> None:
         self.waiting.remove(request)
         if request.timer is not None:
-            request.timer.subject = None
-            request.timer = None
+            self._stop_timer(request)
         self._turn_away(request, outcome, now)
+
+    def _stop_timer(self, request: Request) -> None:
+        request.timer.subject = None  # abandoned: it is still in the heap
+        request.timer = None
+        self._timers -= 1
 
     def _expire(self, alarm: Alarm) -> None:
         request = alarm.subject
@@ -244,6 +249,7 @@ class Line:
             return
         now = self.clock.env.now
         request.timer = None
+        self._timers -= 1
         self.waiting.remove(request)
         self.ledger.close(request.call, EXPIRED, now)
         self.let_in(now)
@@ -254,13 +260,13 @@ class Line:
 
     # -- outages -------------------------------------------------------------------------------
 
-    def close_down(self, outcome: int, now: float) -> None:
-        """Take the whole line out of service: everybody there ends with `outcome`."""
-        self.down = True
-        for crew in self.crews:
-            crew.crash(now)
+    def turn_out(self, now: float) -> None:
+        """End all that waits as ``crashed``: the whole place has gone down."""
         while self.waiting:
-            self._drop(self.waiting.oldest(), outcome, now)
+            self._drop(self.waiting.oldest(), CRASHED, now)
+
+    def turn_back(self, now: float) -> None:
+        """End what is blocked before the line as ``unavailable``, and release its producers."""
         producers, self.producers = self.producers, deque()
         for request, release in producers:
             self._turn_away(request, UNAVAILABLE, now)
@@ -272,6 +278,10 @@ class Line:
         self.down = False
         for crew in self.crews:
             crew.recover(now)
+
+    def alive(self) -> bool:
+        """Whether something will happen here: work that goes on, or a time-to-live that runs."""
+        return self._timers > 0 or any(crew.alive() for crew in self.crews)
 
     def stuck(self) -> str | None:
         """Describe whoever cannot move here, for the report of a deadlock."""

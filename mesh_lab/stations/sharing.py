@@ -40,7 +40,7 @@ class SharedWorkers(Hands):
         self.virtual = 0.0
         self._since = 0.0
         self._served: list[tuple[float, int, Request]] = []
-        self._hands: dict[Request, None] = {}  # in order of start, with those that are blocked
+        self._hands: dict[int, Request] = {}  # visits in order of start, with those blocked
         self._alarm: Alarm | None = None
 
     def held(self) -> int:
@@ -52,7 +52,7 @@ class SharedWorkers(Hands):
         self.ledger.start[request.call] = now
         self._advance(now)
         heappush(self._served, (self.virtual + request.work, request.order, request))
-        self._hands[request] = None
+        self._hands[request.call] = request
         self._plan()
 
     def _rate(self) -> float:
@@ -88,9 +88,9 @@ class SharedWorkers(Hands):
         self.depart(request, now)
         self.clock.drain()
 
-    def let_go(self, request: Request) -> None:
-        """Forget the request; its share went to the others when its work was done."""
-        del self._hands[request]
+    def let_go(self, call: int) -> None:
+        """Forget the visit; its share went to the others when its work was done."""
+        del self._hands[call]
 
     def make_way(self, request: Request, now: float) -> Request | None:
         """Nobody is interrupted where everybody is served."""
@@ -106,9 +106,11 @@ class SharedWorkers(Hands):
         self._served.clear()
         self.virtual, self._since = 0.0, now
         self._plan()
-        for request in list(self._hands):
-            self.end_crashed(request, now)
+        for call, request in list(self._hands.items()):
+            self.end_crashed(request, call, now)
         self._hands.clear()
+        if not self.line.down:
+            self.line.let_in(now)  # the limit is on all that are there, so there is room now
 
     def recover(self, now: float) -> None:
         """Serve again."""
