@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mesh_lab.course import case, check, exercise, passes, solution
+from mesh_lab.course import Case, case, check, exercise, passes, solution
 from mesh_lab.course.exercises import judge
 from mesh_lab.course.lessons import load
 from mesh_lab.errors import ExerciseError
@@ -17,16 +18,16 @@ from tests.sample_course import SOLUTIONS
 
 
 @exercise("02.mean", wrong=[max])
-def check_mean(answer):
+def check_mean(answer: Any) -> Iterator[Case]:
     yield case(answer, [1.0, 3.0], expected=2.0)
     yield case(answer, [0.0, 0.0, 9.0], expected=3.0)
 
 
-def mean(values):
+def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def test_a_right_answer_is_correct():
+def test_a_right_answer_is_correct() -> None:
     assert judge(check_mean, mean).text == "02.mean: correct."
 
 
@@ -37,19 +38,19 @@ def test_a_right_answer_is_correct():
         lambda values: ...,
         lambda values: (..., 1),
         lambda values: {"mean": ...},
-        lambda values: sum(values) / ...,
-        lambda values: 0 if len(values) < ... else 1,
+        lambda values: sum(values) / ...,  # type: ignore[operator]
+        lambda values: 0 if len(values) < ... else 1,  # type: ignore[operator]
     ],
 )
-def test_a_blank_is_not_attempted(answer):
+def test_a_blank_is_not_attempted(answer: Any) -> None:
     verdict = judge(check_mean, answer)
     assert verdict.kind == "blank"
     assert "02.mean: not attempted yet" in verdict.text
 
 
-def test_a_blank_is_noticed_inside_of_a_case():
+def test_a_blank_is_noticed_inside_of_a_case() -> None:
     @exercise("02.any", wrong=[max])
-    def checked(answer):
+    def checked(answer: Any) -> Iterator[Case]:
         yield case(lambda: isinstance(answer(), float), says="its type", expected=True)
 
     assert judge(checked, lambda: ...).kind == "blank"
@@ -57,7 +58,7 @@ def test_a_blank_is_noticed_inside_of_a_case():
     assert judge(checked, lambda: 0.5).kind == "correct"
 
 
-def test_the_first_failing_case_is_shown_with_expected_and_got():
+def test_the_first_failing_case_is_shown_with_expected_and_got() -> None:
     verdict = judge(check_mean, lambda values: values[0] + 1)
     assert verdict.kind == "wrong"
     assert verdict.text.splitlines()[1:] == [
@@ -68,24 +69,24 @@ def test_the_first_failing_case_is_shown_with_expected_and_got():
 
 
 class Hostile:
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         raise RuntimeError("no comparing")
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         raise RuntimeError("no showing")
 
 
-def forever(values):
+def forever(values: list[float]) -> float:
     return forever(values)
 
 
-def leave(values):
+def leave(values: list[float]) -> float:
     raise SystemExit(3)
 
 
-def empty_message(values):
+def empty_message(values: list[float]) -> float:
     raise ZeroDivisionError
 
 
@@ -114,9 +115,9 @@ def empty_message(values):
 @pytest.mark.parametrize(
     "expected", [2.0, "two", [2.0, 3.0], {"mean": 2.0}, passes("p", lambda x: x)]
 )
-def test_nothing_that_a_learner_writes_raises(answer, expected):
+def test_nothing_that_a_learner_writes_raises(answer: Any, expected: Any) -> None:
     @exercise("02.any", wrong=[max])
-    def checked(given):
+    def checked(given: Any) -> Iterator[Case]:
         yield case(given, [1.0, 4.0], expected=expected)
 
     # What `passes` accepts is its own affair; everything else must be told to be wrong.
@@ -125,21 +126,21 @@ def test_nothing_that_a_learner_writes_raises(answer, expected):
     assert told.kind == "wrong" or not isinstance(expected, float)
 
 
-def test_a_forgotten_return_is_told():
+def test_a_forgotten_return_is_told() -> None:
     assert "does the function return its result?" in judge(check_mean, lambda values: None).text
 
 
-def test_an_error_of_the_answer_is_shown_with_its_case():
+def test_an_error_of_the_answer_is_shown_with_its_case() -> None:
     verdict = judge(check_mean, lambda values: values[2])
     assert "case      <lambda>([1.0, 3.0])" in verdict.text
     assert "raised    IndexError: list index out of range" in verdict.text
 
 
-def test_an_answer_cannot_spoil_the_cases():
+def test_an_answer_cannot_spoil_the_cases() -> None:
     given = [1.0, 3.0]
 
     @exercise("02.any", wrong=[max])
-    def checked(answer):
+    def checked(answer: Any) -> Iterator[Case]:
         yield case(answer, given, expected=None)
         yield case(mean, given, expected=2.0)
 
@@ -176,23 +177,23 @@ def test_an_answer_cannot_spoil_the_cases():
         (1.3, passes("a share", lambda x: 0 <= x <= 1), 1e-9, False),
     ],
 )
-def test_what_meets_an_expectation(got, expected, within, meets):
+def test_what_meets_an_expectation(got: Any, expected: Any, within: float, meets: bool) -> None:
     @exercise("02.any", wrong=[max])
-    def checked(answer):
+    def checked(answer: Any) -> Iterator[Case]:
         yield case(lambda: answer, says="it", expected=expected, within=within)
 
     assert (judge(checked, got).kind == "correct") is meets
 
 
-def test_a_check_without_cases_is_never_correct():
+def test_a_check_without_cases_is_never_correct() -> None:
     @exercise("02.any", wrong=[max])
-    def checked(answer):
+    def checked(answer: Any) -> Iterator[Case]:
         return iter(())
 
     assert judge(checked, mean).kind == "wrong"
 
 
-def test_an_exercise_needs_a_wrong_answer():
+def test_an_exercise_needs_a_wrong_answer() -> None:
     with pytest.raises(ValueError, match="at least one wrong answer"):
         exercise("02.any", wrong=[])
 
@@ -207,7 +208,9 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_check_prints_and_raises_only_in_strict_mode(course, capsys, monkeypatch):
+def test_check_prints_and_raises_only_in_strict_mode(
+    course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers: list[tuple[Any, str]] = [
         (lambda value: math.sqrt(value / 2), "correct"),
         (lambda value: ..., "not attempted yet"),
@@ -232,8 +235,12 @@ def test_check_prints_and_raises_only_in_strict_mode(course, capsys, monkeypatch
     ],
 )
 def test_an_unknown_exercise_is_told_to_a_learner_and_raised_in_strict_mode(
-    course, capsys, monkeypatch, name, told
-):
+    course: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    told: str,
+) -> None:
     check(name, mean)
     solution(name)
     assert capsys.readouterr().out.count(told) == 2
@@ -242,20 +249,22 @@ def test_an_unknown_exercise_is_told_to_a_learner_and_raised_in_strict_mode(
         check(name, mean)
 
 
-def test_a_broken_solutions_file_is_told(course, capsys):
+def test_a_broken_solutions_file_is_told(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (course / "nb02.py").write_text("1 / 0")
     check("02.root_half", mean)
     assert "nb02.py does not load: ZeroDivisionError" in capsys.readouterr().out
 
 
-def test_an_exercise_without_its_solution_is_refused(course):
+def test_an_exercise_without_its_solution_is_refused(course: Path) -> None:
     text = SOLUTIONS.replace("def root_half", "def root_of_half")
     (course / "nb02.py").write_text(text)
     with pytest.raises(ExerciseError, match="must hold its solution"):
         load(course / "nb02.py")
 
 
-def test_the_solution_shown_runs_on_its_own_and_holds_no_check(course, capsys):
+def test_the_solution_shown_runs_on_its_own_and_holds_no_check(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     solution("02.root_half")
     shown = capsys.readouterr().out
     assert shown.startswith("import math\n\nHALF = 0.5")

@@ -82,8 +82,8 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
 
 
 def test_a_second_regeneration_changes_nothing_whatever_the_ledger_holds(
-    course, monkeypatch, capsys
-):
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = course.read_bytes()
     ledger = course.with_name("predictions.json")
     ledger.write_text('{"02.last": {"value": 3}}')
@@ -95,7 +95,7 @@ def test_a_second_regeneration_changes_nothing_whatever_the_ledger_holds(
     assert ledger.read_text() == '{"02.last": {"value": 3}}'
 
 
-def test_outputs_keep_words_and_errors_but_no_paths(made):
+def test_outputs_keep_words_and_errors_but_no_paths(made: Path) -> None:
     cells = nbformat.read(made, as_version=4).cells
     words = "A line that rises from 1 to 9."
     picture = cells[FIGURE].outputs[1]
@@ -105,7 +105,7 @@ def test_outputs_keep_words_and_errors_but_no_paths(made):
     assert "execution" not in cells[FIGURE].metadata
 
 
-def test_print_in_pieces_is_joined_and_stays_in_place():
+def test_print_in_pieces_is_joined_and_stays_in_place() -> None:
     def printed(text: str, stream: str = "stdout") -> Any:
         return new_output("stream", name=stream, text=text)
 
@@ -121,7 +121,9 @@ def test_print_in_pieces_is_joined_and_stays_in_place():
     assert settled(pieces) == [printed("ab\n"), printed("w", "stderr"), figure, printed("cd")]
 
 
-def test_a_failing_cell_fails_loudly_and_leaves_the_file(course, capsys):
+def test_a_failing_cell_fails_loudly_and_leaves_the_file(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     change(course, at(SILENT, source="values = [SEED / 0]"))
     before = course.read_bytes()
     with clean_room(), pytest.raises(CourseError, match=r"cell 4 .*ZeroDivisionError: division"):
@@ -133,7 +135,7 @@ def test_a_failing_cell_fails_loudly_and_leaves_the_file(course, capsys):
 # --- the solved course ------------------------------------------------------------------------
 
 
-def test_the_solved_course_passes_with_its_data_and_leaves_the_course_alone(course):
+def test_the_solved_course_passes_with_its_data_and_leaves_the_course_alone(course: Path) -> None:
     (course.parent.parent / "data").mkdir()
     (course.parent.parent / "data" / "numbers.txt").write_text("1 3 9")
     read = 'values = [int(n) for n in open("../data/numbers.txt").read().split()]'
@@ -152,7 +154,9 @@ def test_the_solved_course_passes_with_its_data_and_leaves_the_course_alone(cour
         ("import math\n", "", "NameError"),
     ],
 )
-def test_a_broken_solution_fails_the_solved_course(course, old, new, told):
+def test_a_broken_solution_fails_the_solved_course(
+    course: Path, old: str, new: str, told: str
+) -> None:
     assert old in SOLUTIONS
     (course.parent / "solutions" / "nb02.py").write_text(SOLUTIONS.replace(old, new))
     with pytest.raises(CourseError, match=told):
@@ -162,7 +166,7 @@ def test_a_broken_solution_fails_the_solved_course(course, old, new, told):
 # --- mutations that must fail `make test` ------------------------------------------------------
 
 
-def test_the_unchanged_course_passes_every_step(course):
+def test_the_unchanged_course_passes_every_step(course: Path) -> None:
     assert step("tools.guard", course.parent) == 0
     assert step("tools.solved", course.parent) == 0
 
@@ -183,13 +187,17 @@ def count_blank(content: Any) -> None:
         (at(PREDICT, source='predict("02.last", value=9)'), "predictions"),
     ],
 )
-def test_the_guard_step_fails(course, capsys, mutation, rule):
+def test_the_guard_step_fails(
+    course: Path, capsys: pytest.CaptureFixture[str], mutation: Callable[[Any], None], rule: str
+) -> None:
     change(course, mutation)
     assert step("tools.guard", course.parent) == 1
     assert f"[{rule}]" in capsys.readouterr().out
 
 
-def test_the_solved_step_fails_on_a_broken_solution(course, capsys):
+def test_the_solved_step_fails_on_a_broken_solution(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = SOLUTIONS.replace("HALF = 0.5", "HALF = 0.4")
     (course.parent / "solutions" / "nb02.py").write_text(broken)
     assert step("tools.solved", course.parent) == 1
@@ -208,7 +216,7 @@ def one_output_stripped(content: Any) -> None:
     content.cells[CHECK].outputs = []
 
 
-def test_the_nbval_step_fails_on_every_changed_number(course):
+def test_the_nbval_step_fails_on_every_changed_number(course: Path) -> None:
     """All in one run, because a kernel takes seconds: which notebook fails in which code cell."""
     mutations: dict[str, tuple[Callable[[Any], None], ...]] = {
         "03_outputs": (other_number, one_output_stripped),
@@ -240,7 +248,9 @@ def test_the_nbval_step_fails_on_every_changed_number(course):
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_the_guard_finds_the_mutations_of_every_notebook_of_the_course(path, tmp_path):
+def test_the_guard_finds_the_mutations_of_every_notebook_of_the_course(
+    path: Path, tmp_path: Path
+) -> None:
     shutil.copytree(path.parent / "solutions", tmp_path / "solutions")
     original = nbformat.read(path, as_version=4)
     code = [n for n, cell in enumerate(original.cells) if cell.cell_type == "code"]

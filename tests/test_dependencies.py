@@ -40,7 +40,7 @@ def conda_name(name: str) -> str:
     return RENAMED.get(name, name)
 
 
-def test_environment_yml_lists_the_same_packages_and_versions():
+def test_environment_yml_lists_the_same_packages_and_versions() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert environment["channels"] == ["conda-forge"]
     *listed, pip = environment["dependencies"]
@@ -51,7 +51,7 @@ def test_environment_yml_lists_the_same_packages_and_versions():
     assert there == {conda_name(name): spec for name, spec in required().items()}
 
 
-def test_readme_lists_the_same_packages_and_versions():
+def test_readme_lists_the_same_packages_and_versions() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| .+ \|$", README, re.MULTILINE)
     listed = {split(package): conda for package, conda in rows}
     assert len(rows) == len(listed)
@@ -59,11 +59,11 @@ def test_readme_lists_the_same_packages_and_versions():
     assert listed == expected
 
 
-def test_every_rename_is_of_a_package_that_is_used():
+def test_every_rename_is_of_a_package_that_is_used() -> None:
     assert set(RENAMED) <= set(required())
 
 
-def test_constraints_pin_every_package_and_hold_no_address():
+def test_constraints_pin_every_package_and_hold_no_address() -> None:
     text = (ROOT / "constraints.txt").read_text()
     assert "://" not in text
     pinned = {name.lower() for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
@@ -76,7 +76,7 @@ def test_constraints_pin_every_package_and_hold_no_address():
     assert {name.lower() for name in wanted} <= pinned
 
 
-def test_readme_names_the_oldest_python_and_real_commands():
+def test_readme_names_the_oldest_python_and_real_commands() -> None:
     oldest = PROJECT["requires-python"].removeprefix(">=")
     assert f"Python {oldest} or newer" in README
     targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -55,7 +55,7 @@ def found(course: Path) -> Callable[..., list[str]]:
     return found
 
 
-def test_the_sample_is_well(course):
+def test_the_sample_is_well(course: Path) -> None:
     assert guard(course) == []
 
 
@@ -220,13 +220,15 @@ CASES = [
 @pytest.mark.parametrize(
     ("change", "rule", "told"), CASES, ids=lambda v: v if isinstance(v, str) else ""
 )
-def test_each_rule_finds_what_breaks_it(found, change, rule, told):
+def test_each_rule_finds_what_breaks_it(
+    found: Callable[..., list[str]], change: Callable[[Any], None], rule: str, told: str
+) -> None:
     lines = found(change)
     assert [line for line in lines if f"[{rule}]" in line and told in line], lines
     assert all(line.startswith("02_sample.ipynb") for line in lines)
 
 
-def test_only_the_broken_rule_speaks(found):
+def test_only_the_broken_rule_speaks(found: Callable[..., list[str]]) -> None:
     # Otherwise a rule that always complains would pass the test above.
     assert len(found(kernel("other"))) == 1
     assert len(found(alt(None))) == 1
@@ -234,11 +236,11 @@ def test_only_the_broken_rule_speaks(found):
     assert len(found(prints(SILENT, "lib/site-packages/numpy"))) == 1
 
 
-def test_a_name_that_is_not_numbered_is_told(found):
+def test_a_name_that_is_not_numbered_is_told(found: Callable[..., list[str]]) -> None:
     assert any("[name]" in line for line in found(lambda content: None, name="2_Sample.ipynb"))
 
 
-def test_web_addresses_and_ratios_are_no_paths(found):
+def test_web_addresses_and_ratios_are_no_paths(found: Callable[..., list[str]]) -> None:
     text = "https://example.org/home/page and /orders/17 and 3/4 and a/b/tmp/c"
     assert found(prints(SILENT, text)) == []
 
@@ -252,12 +254,14 @@ def test_web_addresses_and_ratios_are_no_paths(found):
         (alt("A line that falls from 9 to 1."), "outputs are not as make notebooks wrote them"),
     ],
 )
-def test_what_changed_after_the_outputs_were_made_is_stale(found, change, told):
+def test_what_changed_after_the_outputs_were_made_is_stale(
+    found: Callable[..., list[str]], change: Callable[[Any], None], told: str
+) -> None:
     lines = found(change, restamp=False)
     assert any("[stale]" in line and told in line for line in lines), lines
 
 
-def test_a_missing_solutions_file_is_told(course):
+def test_a_missing_solutions_file_is_told(course: Path) -> None:
     solutions = course.parent / "solutions" / "nb02.py"
     text = solutions.read_text()
     solutions.unlink()
@@ -268,14 +272,14 @@ def test_a_missing_solutions_file_is_told(course):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "{}", '{"cells": 3}', '{"nbformat": 4}'])
-def test_what_is_no_notebook_is_told(tmp_path, content):
+def test_what_is_no_notebook_is_told(tmp_path: Path, content: str) -> None:
     path = tmp_path / "02_sample.ipynb"
     path.write_text(content)
     assert len(guard(path)) == 1
     assert guard(path)[0].startswith("02_sample.ipynb is not a ")
 
 
-def test_an_older_notebook_is_told_to_be_run_again_and_then_is_well(tmp_path):
+def test_an_older_notebook_is_told_to_be_run_again_and_then_is_well(tmp_path: Path) -> None:
     path = write_course(tmp_path)
     content = nbformat.read(path, as_version=4)
     content.nbformat_minor = 4
@@ -288,7 +292,7 @@ def test_an_older_notebook_is_told_to_be_run_again_and_then_is_well(tmp_path):
     assert guard(path) == []
 
 
-def test_no_notebook_at_all_is_no_success(tmp_path, course):
+def test_no_notebook_at_all_is_no_success(tmp_path: Path, course: Path) -> None:
     with pytest.raises(CourseError, match="there is no notebook in"):
         notebooks(tmp_path)
     assert notebooks(course.parent, ["02"]) == [course]
@@ -296,7 +300,7 @@ def test_no_notebook_at_all_is_no_success(tmp_path, course):
         notebooks(course.parent, ["03"])
 
 
-def test_code_lines_are_neither_blank_nor_comment_nor_docstring():
+def test_code_lines_are_neither_blank_nor_comment_nor_docstring() -> None:
     source = '''def f(x):
     """Return it.
 

@@ -68,7 +68,9 @@ def installs(machine: Machine) -> list[str]:
     return [line for line in machine.ran if "ROOT/constraints.txt" in line]
 
 
-def test_the_first_time_makes_and_installs_what_is_pinned(machine, capsys):
+def test_the_first_time_makes_and_installs_what_is_pinned(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
     python = ensure(machine.root)
     assert python == python_of(machine.root / ".venv")
     assert any(line.startswith("-m venv") for line in machine.ran)
@@ -80,7 +82,7 @@ def test_the_first_time_makes_and_installs_what_is_pinned(machine, capsys):
     assert "making .venv with Python" in capsys.readouterr().out
 
 
-def test_the_second_time_does_nothing(machine):
+def test_the_second_time_does_nothing(machine: Machine) -> None:
     ensure(machine.root)
     machine.ran.clear()
     ensure(machine.root)
@@ -88,7 +90,7 @@ def test_the_second_time_does_nothing(machine):
 
 
 @pytest.mark.parametrize("step", ["-m venv", "install --quiet", "-m uv"])
-def test_an_interrupted_set_up_is_finished_next_time(machine, step):
+def test_an_interrupted_set_up_is_finished_next_time(machine: Machine, step: str) -> None:
     machine.interrupted_at = step
     with pytest.raises(KeyboardInterrupt):
         ensure(machine.root)
@@ -100,7 +102,7 @@ def test_an_interrupted_set_up_is_finished_next_time(machine, step):
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
-def test_it_is_repeated_when_what_it_was_made_from_changes(machine, name):
+def test_it_is_repeated_when_what_it_was_made_from_changes(machine: Machine, name: str) -> None:
     ensure(machine.root)
     machine.ran.clear()
     (machine.root / name).write_text("changed")
@@ -111,7 +113,9 @@ def test_it_is_repeated_when_what_it_was_made_from_changes(machine, name):
     assert not any("-m venv" in line for line in machine.ran)
 
 
-def test_it_is_repeated_where_the_repository_was_moved(machine, monkeypatch):
+def test_it_is_repeated_where_the_repository_was_moved(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ensure(machine.root)
     moved = machine.root.parent / "moved"
     machine.root.rename(moved)
@@ -120,7 +124,7 @@ def test_it_is_repeated_where_the_repository_was_moved(machine, monkeypatch):
     assert is_ready(machine.root)
 
 
-def test_an_extra_is_added_and_stays(machine):
+def test_an_extra_is_added_and_stays(machine: Machine) -> None:
     ensure(machine.root)
     ensure(machine.root, extras=("lab", "test", "browser"))
     assert "[browser,lab,test]" in installs(machine)[-1]
@@ -132,14 +136,16 @@ def test_an_extra_is_added_and_stays(machine):
     assert "[browser,lab,test]" in installs(machine)[-1]
 
 
-def test_pip_installs_when_uv_cannot(machine):
+def test_pip_installs_when_uv_cannot(machine: Machine) -> None:
     machine.fails = ("-m uv",)
     ensure(machine.root)
     assert installs(machine)[-1].startswith("-m pip install")
     assert is_ready(machine.root)
 
 
-def test_a_set_up_that_fails_is_one_line_and_leaves_no_stamp(machine, capsys):
+def test_a_set_up_that_fails_is_one_line_and_leaves_no_stamp(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
     machine.fails = ("-m uv", "-m pip install")
     with pytest.raises(SetupError, match="Run the same command again"):
         ensure(machine.root)
@@ -147,7 +153,9 @@ def test_a_set_up_that_fails_is_one_line_and_leaves_no_stamp(machine, capsys):
     assert not (machine.root / ".venv" / STAMP).exists()
 
 
-def test_another_python_is_used_when_it_is_named(machine, monkeypatch):
+def test_another_python_is_used_when_it_is_named(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ensure(machine.root)
     python_of(machine.root / ".venv").write_text("3.99")
     machine.ran.clear()
@@ -159,7 +167,7 @@ def test_another_python_is_used_when_it_is_named(machine, monkeypatch):
     assert is_ready(machine.root)
 
 
-def test_an_environment_of_an_old_python_is_made_anew(machine):
+def test_an_environment_of_an_old_python_is_made_anew(machine: Machine) -> None:
     ensure(machine.root)
     python_of(machine.root / ".venv").write_text("3.9")
     (machine.root / "pyproject.toml").write_text("changed")
@@ -167,7 +175,9 @@ def test_an_environment_of_an_old_python_is_made_anew(machine):
     assert any(line.startswith("-m venv --clear") for line in machine.ran)
 
 
-def test_a_python_that_cannot_make_environments_is_told(machine, monkeypatch):
+def test_a_python_that_cannot_make_environments_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "ensurepip", None)
     with pytest.raises(SetupError, match="apt install python3-venv"):
         ensure(machine.root)
@@ -194,7 +204,7 @@ def as_old(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHON": "python3.8"}])
-def test_an_old_python_says_so_in_one_line(tmp_path, variables):
+def test_an_old_python_says_so_in_one_line(tmp_path: Path, variables: dict[str, str]) -> None:
     done = as_old(tmp_path, **variables)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -203,7 +213,7 @@ def test_an_old_python_says_so_in_one_line(tmp_path, variables):
     assert "is Python 3.8" in done.stderr
 
 
-def test_an_old_python_hands_over_to_a_newer_one_on_the_path(tmp_path):
+def test_an_old_python_hands_over_to_a_newer_one_on_the_path(tmp_path: Path) -> None:
     if os.name == "nt":
         pytest.skip("needs a symbolic link")
     (tmp_path / "python3.12").symlink_to(sys.executable)
@@ -216,7 +226,7 @@ def test_an_old_python_hands_over_to_a_newer_one_on_the_path(tmp_path):
     assert done.returncode == 7
 
 
-def test_a_python_that_was_named_is_not_replaced(tmp_path):
+def test_a_python_that_was_named_is_not_replaced(tmp_path: Path) -> None:
     if os.name == "nt":
         pytest.skip("needs a symbolic link")
     (tmp_path / "python3.12").symlink_to(sys.executable)
@@ -225,7 +235,7 @@ def test_a_python_that_was_named_is_not_replaced(tmp_path):
     assert done.stdout == ""
 
 
-def test_the_entry_is_written_in_what_every_python_reads():
+def test_the_entry_is_written_in_what_every_python_reads() -> None:
     tree = ast.parse(LAB.read_text(), feature_version=(3, 4))
     for node in ast.walk(tree):
         assert not isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.NamedExpr)
@@ -251,7 +261,9 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def test_a_taken_port_is_one_line_before_anything_is_set_up(taken, monkeypatch, capsys):
+def test_a_taken_port_is_one_line_before_anything_is_set_up(
+    taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(commands, "ensure", lambda: pytest.fail("set up first"))
     monkeypatch.setenv("PORT", str(taken))
     assert commands.main(["lab"]) == 1
@@ -262,13 +274,17 @@ def test_a_taken_port_is_one_line_before_anything_is_set_up(taken, monkeypatch, 
 
 
 @pytest.mark.parametrize("port", ["http", "0", "70000", "-1", "8888.5"])
-def test_a_port_that_is_none_is_told(port, monkeypatch, capsys):
+def test_a_port_that_is_none_is_told(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PORT", port)
     assert commands.main(["lab"]) == 1
     assert f"PORT={port} is not a port" in capsys.readouterr().err
 
 
-def test_an_interruption_is_told_and_exits_as_the_shell_expects(monkeypatch, capsys):
+def test_an_interruption_is_told_and_exits_as_the_shell_expects(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -277,7 +293,9 @@ def test_an_interruption_is_told_and_exits_as_the_shell_expects(monkeypatch, cap
     assert "run the same command again" in capsys.readouterr().err
 
 
-def test_every_failed_step_of_the_tests_is_named(monkeypatch, capsys):
+def test_every_failed_step_of_the_tests_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     ran = []
 
     def call(python: Path, runs: Sequence[str]) -> int:
@@ -302,7 +320,7 @@ def get(url: str) -> tuple[int, Any]:
         return error.code, None
 
 
-def test_the_lab_serves_the_course_on_loopback_with_a_token(tmp_path):
+def test_the_lab_serves_the_course_on_loopback_with_a_token(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
