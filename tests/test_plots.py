@@ -209,7 +209,7 @@ def test_a_queue_with_room_shows_how_much() -> None:
     assert data(line_of(ax, "waiting"))[1].max() == 3.0
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=60), st.integers(1, 9), st.data())
 def test_an_envelope_is_what_a_step_function_did_in_each_column(
     values: list[int], columns: int, more: st.DataObject

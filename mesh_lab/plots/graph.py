@@ -86,9 +86,10 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
     passing = place(plan, boxes)
     ends = ports(arrows, plan, boxes, passing)
     back = [arrow for arrow in arrows if arrow in plan.back]
-    floor = min([box.low for box in boxes.values()] + [y for _, _, y in passing.values()])
+    between = [y for _, _, y in passing.values()]
+    floor = min([box.low for box in boxes.values()] + between)
     lanes = {arrow: floor - _LANE * (i + 1.2) for i, arrow in enumerate(back)}
-    ax, scale = _sheet(ax, boxes, lanes)
+    ax, scale = _sheet(ax, boxes, lanes, between)
     for arrow, (start, end) in ends.items():
         if arrow in lanes:
             lane, turn = lanes[arrow], _turn(back.index(arrow))
@@ -196,7 +197,10 @@ def _turn(lane: int) -> float:
 
 
 def _sheet(
-    ax: Axes | None, boxes: Mapping[str, Box], lanes: Mapping[Arrow, float]
+    ax: Axes | None,
+    boxes: Mapping[str, Box],
+    lanes: Mapping[Arrow, float],
+    between: Sequence[float],
 ) -> tuple[Axes, float]:
     """Return the axes, with limits in inches, and how much smaller than life it is drawn."""
     exits = [(box.exit[1], box.leaving) for box in boxes.values() if box.exit is not None]
@@ -204,8 +208,9 @@ def _sheet(
     loops = _turn(len(lanes) - 1) if lanes else 0.0
     left = min(box.left for box in boxes.values()) - loops - _MARGIN
     right = max([*(box.right + loops for box in boxes.values()), *beside]) + _MARGIN
-    low = min([*(box.low for box in boxes.values()), *lanes.values()]) - _MARGIN
-    top = max([*(box.top for box in boxes.values()), *(y for (_, y), _ in exits)]) + _MARGIN
+    heights = [*lanes.values(), *between, *(y for (_, y), _ in exits)]
+    low = min([*(box.low for box in boxes.values()), *heights]) - _MARGIN
+    top = max([*(box.top for box in boxes.values()), *heights]) + _MARGIN
     width, height = right - left, top - low
     if ax is None:
         scale = min(1.0, _WIDEST / width)

@@ -26,7 +26,7 @@ _SIDES = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
 _PLACES = 60
 _GAP = 6.0
 _STEP = 3.0
-_CROWDED = 30.0  # more than two points of a line
+_SHORTENED = 40.0  # what it costs to leave something out
 
 
 @dataclass
@@ -114,10 +114,15 @@ def _place(
         parse_math=False,
     )
     pixels = figure_of(ax).dpi / 72.0
-    covered, anchor, box = _best(text, paths, own, boxes, inside, _GAP * pixels)
-    if covered > _CROWDED and line.short and line.short != line.label:
-        text.set_text(line.short)
-        _, anchor, box = _best(text, paths, own, boxes, inside, _GAP * pixels)
+    found = {}
+    for label in dict.fromkeys([line.label, line.short or line.label]):
+        text.set_text(label)
+        found[label] = _best(text, paths, own, boxes, inside, _GAP * pixels)
+    chosen = line.label
+    if line.short and found[line.short][0] + _SHORTENED < found[line.label][0]:
+        chosen = line.short
+    text.set_text(chosen)
+    _, anchor, box = found[chosen]
     x, y = ax.transData.inverted().transform(anchor)
     text.xy = (float(x), float(y))
     text.set_position(((box.x0 - anchor[0]) / pixels, ((box.y0 + box.y1) / 2 - anchor[1]) / pixels))
@@ -132,7 +137,7 @@ def _best(
     inside: Bbox,
     gap: float,
 ) -> tuple[float, Floats, Bbox]:
-    """Return what the best place covers, the point of the line it belongs to, and the place."""
+    """Return what the best place costs, the point of the line it belongs to, and the place."""
     size = text.get_window_extent()
     width, height = size.width, size.height
     path = paths[own]
@@ -140,13 +145,13 @@ def _best(
     found = []
     for side in _SIDES:
         left, low = _corners(anchors, side, width, height, gap)
-        cover, near = _cost(left, low, width, height, own, paths, boxes, inside)
+        cost = _cost(left, low, width, height, own, paths, boxes, inside)
         # where nothing else decides: towards the end of the line, and beside rather than above it
-        cost = cover + near + np.linspace(2.0, 0.0, _PLACES) + (3.0 if side[0] == 0 else 0.0)
+        cost = cost + np.linspace(2.0, 0.0, _PLACES) + (3.0 if side[0] == 0 else 0.0)
         i = int(np.argmin(cost))
         box = Bbox.from_bounds(float(left[i]), float(low[i]), width, height)
-        found.append((float(cost[i]), float(cover[i]), anchors[i], box))
-    return min(found, key=lambda place: place[0])[1:]
+        found.append((float(cost[i]), anchors[i], box))
+    return min(found, key=lambda place: place[0])
 
 
 def _corners(
@@ -170,23 +175,23 @@ def _cost(
     paths: Sequence[Floats],
     boxes: Sequence[Bbox],
     inside: Bbox,
-) -> tuple[Floats, Floats]:
-    """Return what each box covers, and how near it is to lines of others."""
+) -> Floats:
+    """Return what each box costs: what it covers, and how near it is to lines of others."""
     right, top = left + width, low + height
     over = np.maximum(inside.x0 - left, 0.0) + np.maximum(right - inside.x1, 0.0)
     over += np.maximum(inside.y0 - low, 0.0) + np.maximum(top - inside.y1, 0.0)
-    cover, near = 50.0 * over, np.zeros(len(left))
+    cost = 50.0 * over
     for box in boxes:
         across = np.minimum(right, box.x1 + 4.0) - np.maximum(left, box.x0 - 4.0)
         up = np.minimum(top, box.y1 + 3.0) - np.maximum(low, box.y0 - 3.0)
-        cover += np.where((across > 0.0) & (up > 0.0), 1000.0 + across * up, 0.0)
+        cost += np.where((across > 0.0) & (up > 0.0), 1000.0 + across * up, 0.0)
     for j, path in enumerate(paths):
         if not len(path):
             continue
         dx = np.maximum(np.maximum(left[:, None] - path[:, 0], path[:, 0] - right[:, None]), 0.0)
         dy = np.maximum(np.maximum(low[:, None] - path[:, 1], path[:, 1] - top[:, None]), 0.0)
         away = np.hypot(dx, dy)
-        cover += 12.0 * np.count_nonzero(away == 0.0, axis=1)
+        cost += 12.0 * np.count_nonzero(away == 0.0, axis=1)
         if j != own:  # a label must be nearer to its own line than to any other
-            near += 35.0 * np.clip(1.0 - away.min(axis=1) / 24.0, 0.0, 1.0)
-    return np.asarray(cover), near
+            cost += 35.0 * np.clip(1.0 - away.min(axis=1) / 24.0, 0.0, 1.0)
+    return np.asarray(cost)

@@ -96,7 +96,7 @@ def comparison(
         ax.annotate(
             f"{number(value.estimate * shown.scale)}{doubt}",
             xy=(value.estimate * shown.scale, row),
-            xytext=(0, 8),
+            xytext=(0, 13 if label in references else 8),
             textcoords="offset points",
             ha="center",
             va="bottom",
@@ -109,12 +109,12 @@ def comparison(
                 [references[label] * shown.scale],
                 [row],
                 marker="|",
-                markersize=18,
+                markersize=24,
                 markeredgewidth=2.0,
                 color=BLACK,
                 linestyle="none",
                 label=f"{reference_label} of {label}",
-                zorder=3,
+                zorder=2.2,
             )
         versus = references.get(label, reference if isinstance(reference, int | float) else None)
         beside = "" if versus is None else f"; {reference_label} {shown.value(float(versus))}"
