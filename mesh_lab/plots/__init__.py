@@ -26,8 +26,8 @@ from .lifetimes import request_timeline
 from .load import utilisation_curve
 from .queues import queue
 from .results import comparison
-from .style import describe
 from .tails import tail
+from .telling import describe
 
 __all__ = [
     "arrivals",

@@ -23,8 +23,8 @@ from .style import (
     number,
     round_time,
     seconds,
-    tell,
 )
+from .telling import tell
 
 __all__ = ["arrivals"]
 

@@ -20,8 +20,8 @@ from .style import (
     contrast,
     look,
     number,
-    tell,
 )
+from .telling import tell
 
 __all__ = ["outcomes"]
 

@@ -25,7 +25,8 @@ from ..stations.queue import Queue
 from .boxes import kind, numbers
 from .layout import Arrow, layered
 from .placing import Box, Point, along, around, onward, place, ports, stops
-from .style import BLACK, GREY, figure_of, look, number, tell, tint
+from .style import BLACK, GREY, figure_of, look, number, tint
+from .telling import tell
 
 __all__ = ["scenario"]
 

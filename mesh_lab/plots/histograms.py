@@ -12,7 +12,8 @@ from ..errors import PlotError
 from .given import Curves, Floats, Runs, curves, labelled, latencies
 from .labels import Line, label_lines
 from .shares import draw_theory, quantile, tail_shares, theory_style
-from .style import axes_or_new, grid, look, name_axes, number, round_up, tell, time_unit
+from .style import axes_or_new, grid, look, name_axes, number, round_up, time_unit
+from .telling import tell
 
 __all__ = ["histogram"]
 

@@ -26,9 +26,9 @@ from .style import (
     figure_of,
     grid,
     look,
-    tell,
     time_unit,
 )
+from .telling import tell
 
 __all__ = ["request_timeline"]
 

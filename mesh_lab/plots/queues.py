@@ -27,9 +27,9 @@ from .style import (
     name_axes,
     number,
     seconds,
-    tell,
     tint,
 )
+from .telling import tell
 
 __all__ = ["queue"]
 

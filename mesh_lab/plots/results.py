@@ -22,9 +22,9 @@ from .style import (
     grid,
     look,
     number,
-    tell,
     unit_of,
 )
+from .telling import tell
 
 __all__ = ["comparison"]
 

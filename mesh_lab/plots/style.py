@@ -15,7 +15,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -33,7 +32,6 @@ __all__ = [
     "Unit",
     "axes_or_new",
     "contrast",
-    "describe",
     "duration",
     "figure_of",
     "ink",
@@ -42,7 +40,6 @@ __all__ = [
     "round_time",
     "round_up",
     "seconds",
-    "tell",
     "theory_look",
     "time_unit",
     "tint",
@@ -288,37 +285,3 @@ def name_axes(ax: Axes, x: str, y: str) -> None:
 def grid(ax: Axes, axis: Any = "both") -> None:
     """Draw faint lines to read values by."""
     ax.grid(True, axis=axis, which="major", color="#E4E4E4", linewidth=0.8)
-
-
-# -- what a figure says --------------------------------------------------------------------------
-
-_said: WeakKeyDictionary[Axes, list[str]] = WeakKeyDictionary()
-
-
-def tell(ax: Axes, text: str) -> None:
-    """Note what has been drawn on `ax`, for `describe`."""
-    _said.setdefault(ax, []).append(text)
-
-
-def describe(ax: Axes) -> str:
-    """Return the numbers that a figure of this package shows, as text.
-
-    Parameters
-    ----------
-    ax : Axes
-        What a function of `mesh_lab.plots` returned.
-
-    Returns
-    -------
-    str
-        One line for each thing drawn.  Print it beside the figure, for readers who do not see it;
-        what there is to notice in the figure is for its alternative text to say.
-
-    Raises
-    ------
-    PlotError
-        When `ax` was not drawn by this package.
-    """
-    if ax not in _said:
-        raise PlotError("describe: nothing of mesh_lab.plots has been drawn on these axes")
-    return "\n".join(_said[ax])

@@ -31,9 +31,9 @@ from .style import (
     look,
     name_axes,
     number,
-    tell,
     time_unit,
 )
+from .telling import tell
 
 __all__ = ["tail"]
 
