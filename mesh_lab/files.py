@@ -161,19 +161,25 @@ def load(source: str | Path) -> tuple[Any, ...]:
     ... ''')
     (Poisson('shop', to='orders', rate=350.0),)
     """
-    origin, content = _read(source)
+    where, content = _read(source)
     try:
         return tuple(_parts(_root(parse(content))))
     except Refused as error:
         line = "" if error.line is None else f", line {error.line}"
-        raise ScenarioFileError(f"{origin}{line}: {error.problem}") from None
+        raise ScenarioFileError(f"{where}{line}: {error.problem}") from None
     except RecursionError:
-        raise ScenarioFileError(f"{origin}: is nested too deeply") from None
+        raise ScenarioFileError(f"{where}: is nested too deeply") from None
+
+
+def origin(source: str | Path) -> str:
+    """Return how an error calls `source`: the file, or the text."""
+    is_text = isinstance(source, str) and ("\n" in source or not source.strip())
+    return "scenario text" if is_text else str(source)
 
 
 def _read(source: str | Path) -> tuple[str, str]:
-    if isinstance(source, str) and ("\n" in source or not source.strip()):
-        return "scenario text", source
+    if isinstance(source, str) and origin(source) != source:
+        return origin(source), source
     try:
         data = Path(source).read_bytes()
     except (OSError, ValueError) as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .distributions import Distribution
-from .errors import ScenarioError
+from .errors import ScenarioError, ScenarioFileError
 from .sources.base import OpenSource, Source
 from .sources.merge import Merge
 from .stations.handler import Handler, To, WorkingFields
@@ -186,7 +186,11 @@ class Scenario:
         """
         from . import files
 
-        return cls(*files.load(source))
+        parts = files.load(source)
+        try:
+            return cls(*parts)
+        except ScenarioError as error:
+            raise ScenarioFileError(f"{files.origin(source)}: {error}") from None
 
     def draw(self, ax: Axes | None = None) -> Axes:
         """Draw the parts and where requests go between them; return the axes."""
@@ -208,7 +212,7 @@ class Scenario:
             `work` (mean seconds a visit, I/O of synchronous handlers included), `workers`,
             `utilisation` (the offered load of each worker; above 1 it cannot keep up) and
             `bottleneck` (whether it is the busiest).  NaN where it cannot be known before: behind
-            a closed loop, and where a user's function or a trace decides how long work takes.
+            a closed loop, and where a user's function decides how long work takes.
         """
         import pandas as pd
 
@@ -232,7 +236,8 @@ class Scenario:
             crews = self.serving(name)
             replicas = getattr(self[name], "replicas", 1)
             workers = replicas * sum(crew.workers for crew in crews)
-            work = float(np.mean([_seconds(crew) for crew in crews]))
+            carried = self._carried(name)
+            work = float(np.mean([_seconds(crew, carried) for crew in crews]))
             rows.append((name, rate, work, workers, rate * work / workers))
         table = pd.DataFrame(
             rows, columns=["part", "arrival_rate", "work", "workers", "utilisation"]
@@ -240,6 +245,16 @@ class Scenario:
         busiest = table["utilisation"].max()
         table["bottleneck"] = table["utilisation"] == busiest
         return table
+
+    def _carried(self, name: str) -> float:
+        """The mean service time that the requests which may come to `name` carry."""
+        brought = [
+            source.carried()
+            for source in self.sources
+            if isinstance(source, OpenSource) and name in self._reach(_shares(source.to))
+        ]
+        known = [np.asarray(times) for times in brought if times is not None]
+        return float(np.mean(np.concatenate(known))) if known else float("nan")
 
     # -- do the parts fit? -------------------------------------------------------------------------
 
@@ -262,7 +277,8 @@ class Scenario:
 
     def _check_names(self) -> None:
         seen: set[str] = set()
-        for part in (*self.parts, *(s for s in self.sources if s not in self.parts)):
+        merged = [s for part in self.parts if isinstance(part, Merge) for s in part.sources]
+        for part in (*self.parts, *merged):
             if part.name in seen:
                 raise ScenarioError(
                     f"two parts are called {part.name!r}; every name must be unique"
@@ -349,12 +365,13 @@ def _shares(to: To) -> dict[str, float]:
     return {to: 1.0} if isinstance(to, str) else dict(to)
 
 
-def _seconds(crew: WorkingFields) -> float:
+def _seconds(crew: WorkingFields, carried: float) -> float:
     work = crew.service_time if isinstance(crew, Service) else getattr(crew, "work", None)
-    if not isinstance(work, Distribution):
-        return float("nan")
-    held = crew.io is not None and crew.mode == "sync"
-    return work.mean + (crew.io.mean if held and crew.io is not None else 0.0)
+    if isinstance(work, Distribution):
+        mean = work.mean
+    else:
+        mean = carried if work is None else float("nan")
+    return mean + (crew.io.mean if crew.io is not None and crew.mode == "sync" else 0.0)
 
 
 def _traffic(outside: np.ndarray, onward: np.ndarray) -> np.ndarray:

@@ -84,9 +84,9 @@ class Assembly:
                 self.places[part.name] = self._line(part, part.name, station)
         for handler in scenario.handlers:
             self._handler(handler)
-        for part in scenario.parts:  # of outages at one time, the part declared first goes first
-            for start, end in getattr(part, "outages", ()):
-                down, up = self._switches[part.name]
+        for declared in scenario.parts:  # of outages at one time, those declared first go first
+            for start, end in getattr(declared, "outages", ()):
+                down, up = self._switches[declared.name]
                 self._at(start, down)
                 self._at(end, up)
 
