@@ -92,7 +92,7 @@ def test_whoever_asks_for_rows_is_told_how_to_keep_them() -> None:
         run.check_invariants,
         lambda: run.save("run.parquet"),
     ):
-        with pytest.raises(ml.ScenarioError, match="kept no rows.*keep='rows'"):
+        with pytest.raises(ml.ScenarioError, match=r"kept no rows.*keep='rows'"):
             ask()
 
 
