@@ -62,17 +62,22 @@ class Expected:
     """What the oracle says about a case.
 
     When it ends in a deadlock, the engine must say so, and the rows are those of the same case
-    just before: until the time of the last event, which is not included.
+    just before: until the time of the last event, which is not included.  So it is, too, when
+    the run would not end: the open sources are blocked for good, and users go on elsewhere.
     """
+
+    most = 6000
 
     def __init__(self, case: Case) -> None:
         self.case = case
         self.deadlock: float | None = None
         oracle = Oracle(list(case.parts), case.seed, case.requests, case.until)
         try:
-            oracle.run()
+            ended = oracle.run(self.most)
         except ml.Deadlock:
             self.deadlock = oracle.now
+            ended = False
+        if not ended:
             self.case = dataclasses.replace(case, requests=None, until=oracle.now)
             oracle = Oracle(list(case.parts), case.seed, None, oracle.now)
             oracle.run()

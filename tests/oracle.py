@@ -118,21 +118,24 @@ class Oracle(Work):
         """Put `action` on the agenda of this instant."""
         self.agenda.append(action)
 
-    def run(self) -> None:
+    def run(self, most: float = math.inf) -> bool:
+        """Run to the end; False if that had not come after `most` requests."""
         self.begin()
         while True:
             while self.agenda:
                 self.agenda.pop(0)()
             if self.stopped and self.in_flight == 0:
-                return
+                return True
+            if len(self.request_rows) > most:
+                return False
             while self.heap and (self.heap[0][3].off or not self.heap[0][3].live()):
                 heapq.heappop(self.heap)
             if not self.heap:
                 if self.in_flight:
                     raise Deadlock("the oracle: in flight, and nothing can move")
-                return
+                return True
             if self.until is not None and self.heap[0][0] >= self.until:
-                return
+                return True
             event = heapq.heappop(self.heap)[3]
             self.tally["events at the time of the one before"] += event.time == self.now
             self.now = event.time
