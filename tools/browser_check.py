@@ -63,11 +63,8 @@ READY = """() => {
     return name && name.textContent.includes('Python 3')
         && document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]');
 }"""
-# The notebook scrolls inside the page: grow it to its whole length for the picture.
-HEIGHT = """() => {
-    const shown = '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer';
-    return Math.ceil(document.querySelector(shown).scrollHeight) + 150;
-}"""
+# The notebook scrolls inside the page: for the picture the page grows to its whole length.
+PANEL = "document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer')"
 CELLS = "jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.toJSON())"
 
 
@@ -137,7 +134,9 @@ def check(page: Page, address: str, token: str, path: Path, shots: Path | None) 
         elif cell["execution_count"] is None:
             wrong.append(f"cell {number} was not run")
     if shots is not None:
-        page.set_viewport_size({"width": 1280, "height": min(page.evaluate(HEIGHT), 16_000)})
+        height = page.evaluate(f"{PANEL}.scrollHeight") + 150
+        page.set_viewport_size({"width": 1280, "height": min(height, 16_000)})
+        page.evaluate(f"{PANEL}.scrollTo(0, 0)")
         page.wait_for_timeout(1000)
         page.screenshot(path=shots / f"{path.stem}.png")
     return wrong
