@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import Any
 
 import simpy
+from simpy.core import StopSimulation
 
 __all__ = ["COMPLETION", "EXPIRY", "OUTAGE", "SOURCE", "WAKE", "Alarm", "Clock"]
 
@@ -108,10 +109,8 @@ class Clock:
                     self._end(done, True)
 
             limit.callbacks.append(stop)
-        try:
-            self.env.run(until=done)
-        except RuntimeError:
-            if done.triggered or self.env.peek() != float("inf"):
-                raise  # somebody else's error, from a user's own code
-            return False
-        return done.value is None
+        # env.run(until=done) would report the end of events by a RuntimeError, which could not be
+        # told from one that a user's own code raises
+        done.callbacks.append(StopSimulation.callback)
+        self.env.run()
+        return done.triggered and done.value is None

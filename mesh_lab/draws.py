@@ -114,9 +114,11 @@ class Draws:
         drawn: Drawable = Uniform01() if isinstance(of, str) else of
         return Column(drawn, self.seed, address(part, purpose, source, visit, attempt))
 
-    def generator(self, part: str, purpose: str, source: str = "") -> np.random.Generator:
-        """Return a generator of its own for user code, addressed in the same way."""
-        key = address(part, purpose, source, 0, 0)
+    def generator(
+        self, part: str, purpose: str, source: str, visit: int, number: int
+    ) -> np.random.Generator:
+        """Return the generator of one request for user code, addressed in the same way."""
+        key = (*address(part, purpose, source, visit, 0), number)
         seeds = np.random.SeedSequence(self.seed, spawn_key=key)
         return np.random.Generator(np.random.PCG64(seeds))
 

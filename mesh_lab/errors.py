@@ -89,7 +89,7 @@ class PlotError(MeshLabError, ValueError):
 
 
 class Deadlock(MeshLabError, RuntimeError):  # noqa: N818  (the field's word for it)
-    """Requests are in flight, and nothing is left that could move them."""
+    """Nothing is left that could move the requests in flight, or the time."""
 
 
 class InvariantError(MeshLabError, AssertionError):

@@ -12,7 +12,7 @@ from .clock import Alarm
 from .engines.assembly import Assembly
 from .ledger import OUTCOMES, Ledger, Request
 from .scenario import Scenario
-from .simulate import run_assembly
+from .simulate import check_arguments, run_assembly
 from .stations.crew import Workers
 from .stations.line import Line, Release
 from .stations.service import Service
@@ -37,6 +37,11 @@ def explain(
     until : float, optional
         A time in seconds at which the log ends instead.
 
+    Raises
+    ------
+    ScenarioError, Deadlock
+        As `simulate` does.
+
     Examples
     --------
     >>> import mesh_lab as ml
@@ -55,6 +60,7 @@ def explain(
     """
     if until is not None:
         requests = None
+    check_arguments(scenario, seed, requests, until)
     env = simpy.Environment()
     assembly = _Told(env, scenario, seed)
     run_assembly(env, assembly, requests=requests, until=until)

@@ -90,7 +90,7 @@ class LivePlace:
         """Put `event` in; the SimPy event happens when it has been let in, or turned away.
 
         Its value is ``"ok"``, ``"rejected"`` or ``"unavailable"``.  Where overflow is ``"block"``
-        it does not happen before there is room: that is back-pressure.
+        it does not happen before there is room (that is back-pressure), or the service goes down.
 
         Parameters
         ----------
@@ -104,13 +104,13 @@ class LivePlace:
         done = self._env.event()
         request = self._request(event, priority, deadline)
 
-        def released(_: Request) -> None:
-            done.succeed("ok")
-
-        if self._place.arrive(request, released):
+        def settled(request: Request) -> None:
             outcome = self._assembly.ledger.outcome[request.call]
             turned_away = outcome in {REJECTED, UNAVAILABLE}
             done.succeed(OUTCOMES[outcome] if turned_away else "ok")
+
+        if self._place.arrive(request, settled):
+            settled(request)
         self._assembly.clock.drain()
         return done
 
@@ -226,7 +226,7 @@ def build(
     for line in assembly.lines:
         if not line.crews:
             line.crews.append(_Takers(assembly, line))
-    assembly.add_sources(lambda: False, lambda: False)
+    assembly.add_sources(lambda: False, lambda: False, endless=True)
     for source in assembly.live_sources:
         source.begin()
     made: list[LivePlace | LiveHandler | LiveSource] = []

@@ -1,6 +1,7 @@
 """Running a scenario from the beginning to the end.
 
-`simulate` gives the record of a run; `run_assembly` is the part of it that `explain` shares.
+`simulate` gives the record of a run; `check_arguments` and `run_assembly` are the parts of it that
+`explain` shares.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .sources.base import OpenSource
 from .stations.line import stuck_places
 from .tally import TallyLedger, TallyRun
 
-__all__ = ["run_assembly", "simulate"]
+__all__ = ["check_arguments", "run_assembly", "simulate"]
 
 
 @overload
@@ -83,7 +84,8 @@ def simulate(
         ``"rows"`` of everything (33 bytes a request and more), or only the ``"summary"``, which
         takes the same memory however long the run is.
     engine : str
-        ``"auto"`` takes the quickest engine that knows every part, ``"simpy"`` the reference.
+        ``"auto"`` takes the quickest way that knows every part, ``"simpy"`` the one that can do
+        everything, which is the reference; the rows are the same.
     progress : bool
         Show a progress bar.
 
@@ -97,7 +99,7 @@ def simulate(
     ScenarioError
         When an argument is impossible; the message says what is allowed.
     Deadlock
-        When requests are in flight and nothing is left that could move them.
+        When nothing is left that could move the requests in flight, or the time.
 
     Examples
     --------
@@ -109,11 +111,14 @@ def simulate(
     >>> ml.simulate(scenario, requests=1000, seed=7)
     Run(1000 requests, 25.2932 s, seed=7)
     """
-    _check_arguments(scenario, seed, requests, until, warmup, keep, engine)
+    check_arguments(scenario, seed, requests, until)
+    _check_options(warmup, keep, engine)
+    seed = int(seed)
+    requests = None if requests is None else int(requests)
     env = simpy.Environment()
     if keep == "summary":
         return _tallied(env, scenario, seed, requests, until, float(warmup), progress)
-    if express.fits(scenario):
+    if engine == "auto" and express.fits(scenario):
         with _Countdown(requests, progress) as counts:
             arrived = counts.down if progress else None
             ledger = express.run(
@@ -172,25 +177,18 @@ def run_assembly(
     Raises
     ------
     Deadlock
-        When requests are in flight and nothing is left that could move them.
+        When nothing is left that could move the requests in flight, or the time.
     """
     sources = assembly.scenario.sources
     users_count = not any(isinstance(source, OpenSource) for source in sources)
     with _Countdown(requests, progress) as counts:
-        assembly.add_sources(counts.down, counts.down if users_count else counts.ignore)
+        assembly.add_sources(
+            counts.down, counts.down if users_count else counts.ignore, endless=until is not None
+        )
         for source in assembly.live_sources:
             source.begin()
-        _run(env, assembly, until)
-
-
-def _run(env: simpy.Environment, assembly: Assembly, until: float | None) -> None:
-    clock, ledger = assembly.clock, assembly.ledger
-    if until is None:
-        finished = clock.run_until_finished()
-    else:
-        finished = clock.run_until_finished(until)
-        if not finished and env.now >= until and assembly.alive():
-            return
+        finished = assembly.clock.run_until_finished(until)
+    ledger = assembly.ledger
     if ledger.in_flight and not (finished or assembly.alive()):
         raise Deadlock(
             f"at {env.now:g} s {ledger.in_flight} requests are in flight and nothing is left that "
@@ -243,15 +241,10 @@ class _Countdown:
             self.bar.close()
 
 
-def _check_arguments(
-    scenario: Scenario,
-    seed: int,
-    requests: int | None,
-    until: float | None,
-    warmup: float | str,
-    keep: str,
-    engine: str,
+def check_arguments(
+    scenario: Scenario, seed: int, requests: int | None, until: float | None
 ) -> None:
+    """Raise `ScenarioError` for a scenario, a seed or an end of the run that is impossible."""
     if not isinstance(scenario, Scenario):
         raise ScenarioError(f"scenario is {scenario!r}, but must be a Scenario")
     if not scenario.sources:
@@ -266,6 +259,12 @@ def _check_arguments(
         raise ScenarioError(f"requests is {requests!r}, but must be a whole number, 1 or more")
     if until is not None and not (_is_number(until) and 0.0 < until < math.inf):
         raise ScenarioError(f"until is {until!r}, but must be a time in seconds, more than 0")
+    endless = [s.name for s in scenario.sources if getattr(s, "length", None) is None]
+    if requests is None and until is None and endless:
+        raise ScenarioError(f"give requests= or until=: source {endless[0]!r} would go on for ever")
+
+
+def _check_options(warmup: float | str, keep: str, engine: str) -> None:
     if warmup != "auto" and not (_is_number(warmup) and 0.0 <= float(warmup) < math.inf):
         raise ScenarioError(
             f"warmup is {warmup!r}, but must be a time in seconds, 0 or more, or 'auto'"
@@ -276,9 +275,6 @@ def _check_arguments(
         raise ScenarioError("warmup='auto' needs the rows of the run; give seconds, or keep='rows'")
     if engine not in {"auto", "simpy"}:
         raise ScenarioError(f"engine is {engine!r}; there are: 'auto', 'simpy'")
-    endless = [s.name for s in scenario.sources if getattr(s, "length", None) is None]
-    if requests is None and until is None and endless:
-        raise ScenarioError(f"give requests= or until=: source {endless[0]!r} would go on for ever")
 
 
 def _is_number(value: object) -> bool:

@@ -7,17 +7,16 @@ sources and ends the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import simpy
 
 from ..clock import OUTAGE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Draws
-from ..errors import MeshLabError
 from ..ledger import Ledger, Request
 from ..scenario import Scenario
-from ..sources.base import Arrivals, Dress, OpenSource, Source, pick_by
+from ..sources.base import Arrivals, OpenSource, pick_by
 from ..sources.closed import Loop, Users
 from ..stations.crew import Workers
 from ..stations.discipline import waiting_line
@@ -26,7 +25,8 @@ from ..stations.line import Crew, Line, Place
 from ..stations.queue import WaitingFields
 from ..stations.service import Replicas, Service
 from ..stations.sharing import SharedWorkers
-from .needs import Need, drawn
+from .dressing import dressing
+from .needs import Need, drawn, work_of
 
 __all__ = ["Assembly"]
 
@@ -121,7 +121,7 @@ class Assembly:
         return line
 
     def _crew(self, line: Line, part: WorkingFields, name: str, work: Work) -> None:
-        need = self._work(work, name)
+        need = work_of(self.draws, work, name, self.source_names)
         chance = self._drawn("uniform", name, "failure") if part.failure > 0.0 else None
         onward = self._onward(part.to, name)
         if line.limits_total and not line.preemptive:
@@ -208,24 +208,6 @@ class Assembly:
         """Return the function from a request to its draw at this part, by its address."""
         return drawn(self.draws, of, part, purpose, self.source_names)
 
-    def _work(self, work: Work, part: str) -> Need:
-        if isinstance(work, Distribution):
-            return self._drawn(work, part, "service")
-        if work is None:
-            return _carried
-        rng = self.draws.generator(part, "user")
-
-        def asked(request: Request) -> float:
-            seconds = work(request, rng)
-            if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
-                raise MeshLabError(
-                    f"{part!r}: the function for its work returned {seconds!r} for {request}; it "
-                    "must return seconds, a finite number that is not negative"
-                )
-            return float(seconds)
-
-        return asked
-
     def _onward(self, to: To, part: str) -> Callable[[Request], Place | None] | None:
         if to is None:
             return None
@@ -243,13 +225,24 @@ class Assembly:
 
     # -- sources -------------------------------------------------------------------------------
 
-    def add_sources(self, count_open: Callable[[], bool], count_users: Callable[[], bool]) -> None:
-        """Make the sources live; the functions count an arrival and say when it was the last."""
-        finite = 0
+    def add_sources(
+        self,
+        count_open: Callable[[], bool],
+        count_users: Callable[[], bool],
+        *,
+        endless: bool,
+    ) -> None:
+        """Make the sources live; the functions count an arrival and say when it was the last.
+
+        When every open source is a record that has come to its end, users stop too, as after the
+        last arrival that counts; unless they are `endless`, and something else ends the run.
+        """
+        self._endless = endless
+        self._open = sum(isinstance(source, OpenSource) for source in self.scenario.sources)
         for index, part in enumerate(self.scenario.sources):
             choose = self._onward(part.to, part.name)
             assert choose is not None
-            dress = self._dress(part)
+            dress = dressing(part, self._drawn)
             if isinstance(part, Users):
                 think = self.draws.column(part.think, part.name, "think", part.name)
                 self.live_sources.append(
@@ -257,6 +250,7 @@ class Assembly:
                         self.clock,
                         self.ledger,
                         index,
+                        part.name,
                         part.users,
                         think,
                         choose=choose,
@@ -266,7 +260,6 @@ class Assembly:
                 )
                 continue
             assert isinstance(part, OpenSource)
-            finite += 1
             self.live_sources.append(
                 Arrivals(
                     self.clock,
@@ -281,7 +274,6 @@ class Assembly:
                     exhausted=self._exhausted,
                 )
             )
-        self._active = len(self.live_sources)
 
     def alive(self) -> bool:
         """Whether anything is left that will move a request or make one."""
@@ -292,65 +284,6 @@ class Assembly:
         )
 
     def _exhausted(self) -> None:
-        self._active -= 1
-        if not self._active:
+        self._open -= 1
+        if not self._open and not self._endless:
             self.clock.stop_sources(self.ledger.in_flight)
-
-    def _dress(self, part: Source) -> Dress | None:
-        steps: list[Dress] = []
-        priority, deadline = part.priority, part.deadline
-        if isinstance(priority, dict):
-            choose = pick_by(list(priority), list(priority.values()))
-            uniform = self._drawn("uniform", part.name, "priority")
-
-            def classed(request: Request) -> None:
-                request.priority = choose(uniform(request)) or 0
-
-            steps.append(classed)
-        elif priority:
-
-            def urgent(request: Request) -> None:
-                request.priority = priority
-
-            steps.append(urgent)
-        if isinstance(deadline, Distribution):
-            seconds = self._drawn(deadline, part.name, "deadline")
-
-            def due(request: Request) -> None:
-                request.deadline = request.arrival + seconds(request)
-
-            steps.append(due)
-        elif deadline is not None:
-
-            def due_after(request: Request) -> None:
-                request.deadline = request.arrival + deadline
-
-            steps.append(due_after)
-        carried = part.carried() if isinstance(part, OpenSource) else None
-        if carried is not None:
-
-            def laden(request: Request) -> None:
-                request.carried = carried[request.number]
-
-            steps.append(laden)
-        return _in_turn(steps)
-
-
-def _in_turn(steps: Iterable[Dress]) -> Dress | None:
-    steps = list(steps)
-    if not steps:
-        return None
-    if len(steps) == 1:
-        return steps[0]
-
-    def dress(request: Request) -> None:
-        for step in steps:
-            step(request)
-
-    return dress
-
-
-def _carried(request: Request) -> float:
-    carried = request.carried
-    assert carried is not None  # the scenario was checked: whatever comes here carries one
-    return carried

@@ -1,14 +1,21 @@
-"""What a request needs at a part: the function from the request to its draw, by its address."""
+"""What a request needs at a part: the function from the request to its number, by its address.
+
+A user's function gets a generator that is addressed in the same way, by part, source, visit and
+number: so it too meets the same request with the same chance, whatever the policy is.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ..distributions import Distribution
 from ..draws import Draws
+from ..errors import MeshLabError
 from ..ledger import Request
+from ..stations.handler import Work
 
-__all__ = ["Need", "drawn"]
+__all__ = ["Need", "drawn", "work_of"]
 
 Need = Callable[[Request], float]
 
@@ -43,3 +50,36 @@ def drawn(draws: Draws, of: Distribution | str, part: str, purpose: str, names: 
             return at(request.number)
 
     return draw
+
+
+def work_of(draws: Draws, work: Work, part: str, names: list[str]) -> Need:
+    """Return the function from a request to the seconds of work that it needs at `part`.
+
+    Raises
+    ------
+    MeshLabError
+        By that function, when a user's own returns what cannot be seconds.
+    """
+    if isinstance(work, Distribution):
+        return drawn(draws, work, part, "service", names)
+    if work is None:
+        return _carried
+
+    def asked(request: Request) -> float:
+        source = names[request.source]
+        rng = draws.generator(part, "user", source, request.visit, request.number)
+        seconds = work(request, rng)
+        if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
+            raise MeshLabError(
+                f"{part!r}: the function for its work returned {seconds!r} for {request}; it "
+                "must return seconds, a finite number that is not negative"
+            )
+        return float(seconds)
+
+    return asked
+
+
+def _carried(request: Request) -> float:
+    carried = request.carried
+    assert carried is not None  # the scenario was checked: whatever comes here carries one
+    return carried

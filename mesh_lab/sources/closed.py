@@ -3,6 +3,9 @@
 A slow system slows its users down, so a closed loop can never be overloaded as an open source can.
 Every user thinks first.  A user's request number *n* counts ``cycle * users + user``, so that a
 user's draws do not depend on how quickly the others are served.
+
+Users who need not think may be turned away again and again without any time passing.  Such a
+standstill is reported after so many requests of one instant that no served user comes near it.
 """
 
 from __future__ import annotations
@@ -12,11 +15,14 @@ from collections.abc import Callable
 from ..clock import WAKE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Column
+from ..errors import Deadlock
 from ..ledger import Ledger, Request
 from ..parts import Count, part
 from .base import Choice, Dress, Source
 
 __all__ = ["Loop", "Users"]
+
+_AT_ONCE = 1000  # requests of one user in one instant
 
 
 @part
@@ -51,6 +57,7 @@ class Loop:
         clock: Clock,
         ledger: Ledger,
         index: int,
+        name: str,
         users: int,
         think: Column,
         *,
@@ -61,12 +68,15 @@ class Loop:
         self.clock = clock
         self.ledger = ledger
         self.index = index
+        self.name = name
         self.users = users
         self.think = think
         self.choose = choose
         self.dress = dress
         self.counted = counted
         self.thinking = 0
+        self._instant = 0.0
+        self._sent = 0  # in this instant
 
     def alive(self) -> bool:
         """Whether a user is thinking, and will send again."""
@@ -86,7 +96,17 @@ class Loop:
         if clock.stopped:
             return
         self.thinking -= 1
-        request = self.ledger.open(self.index, alarm.subject, clock.env.now)
+        now = clock.env.now
+        if now > self._instant:
+            self._instant, self._sent = now, 0
+        self._sent += 1
+        if self._sent > _AT_ONCE * self.users:
+            raise Deadlock(
+                f"at {now:g} s the users {self.name!r} have sent {self._sent} requests without any "
+                "time passing: they do not think, and are turned away or served at once; let them "
+                "think, or give what they wait for more room"
+            )
+        request = self.ledger.open(self.index, alarm.subject, now)
         request.on_end = self._ended
         if self.dress is not None:
             self.dress(request)

@@ -1,0 +1,82 @@
+"""What a source gives each of its requests before it sends it: class, deadline, carried work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..distributions import Distribution
+from ..ledger import Request
+from ..sources.base import Dress, OpenSource, Source, pick_by
+from .needs import Need
+
+__all__ = ["dressing"]
+
+
+def dressing(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) -> Dress | None:
+    """Return the function that dresses a source's requests; None when nothing is to be done.
+
+    Parameters
+    ----------
+    part : Source
+        What was declared.
+    drawn : callable
+        From what is drawn, the part's name and the purpose to the function from a request to its
+        draw.
+    """
+    steps = [step for step in (_class(part, drawn), _due(part, drawn), _laden(part)) if step]
+    if len(steps) < 2:
+        return steps[0] if steps else None
+
+    def dress(request: Request) -> None:
+        for step in steps:
+            step(request)
+
+    return dress
+
+
+def _class(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) -> Dress | None:
+    priority = part.priority
+    if isinstance(priority, dict):
+        choose = pick_by(list(priority), list(priority.values()))
+        uniform = drawn("uniform", part.name, "priority")
+
+        def classed(request: Request) -> None:
+            request.priority = choose(uniform(request)) or 0
+
+        return classed
+    if not priority:
+        return None  # every request begins with class 0
+
+    def urgent(request: Request) -> None:
+        request.priority = priority
+
+    return urgent
+
+
+def _due(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) -> Dress | None:
+    deadline = part.deadline
+    if isinstance(deadline, Distribution):
+        seconds = drawn(deadline, part.name, "deadline")
+
+        def due(request: Request) -> None:
+            request.deadline = request.arrival + seconds(request)
+
+        return due
+    if deadline is None:
+        return None
+
+    def due_after(request: Request) -> None:
+        request.deadline = request.arrival + deadline
+
+    return due_after
+
+
+def _laden(part: Source) -> Dress | None:
+    carried = part.carried() if isinstance(part, OpenSource) else None
+    if carried is None:
+        return None
+
+    def laden(request: Request) -> None:
+        request.carried = carried[request.number]
+
+    return laden
