@@ -39,7 +39,9 @@ TEST_STEPS = (
     Step(
         "unit tests and doctests, README included (pytest)",
         (
-            *("pytest", "-q", "--doctest-modules", "--doctest-glob=*.md"),
+            # by file: the tests of a file share what they have worked out
+            *("pytest", "-q", "--numprocesses=auto", "--dist=loadfile"),
+            *("--doctest-modules", "--doctest-glob=*.md"),
             *("tests", "mesh_lab", "tools", "README.md", "CONTRIBUTING.md"),
         ),
     ),
