@@ -53,7 +53,8 @@ from .errors import (
 from .events import AllOf, AnyOf, Event, causes, change_event
 from .explain import explain
 from .live import Reply, build
-from .run import Run, load_run
+from .run import Run
+from .saving import load_run
 from .scenario import Scenario
 from .simulate import simulate
 from .sources.access_log import AccessLog

@@ -23,7 +23,8 @@ from .stations.queue import Queue
 from .stations.service import Service
 
 if TYPE_CHECKING:
-    from .run import Columns, Run
+    from .columns import Columns
+    from .run import Run
 
 __all__ = ["check"]
 
@@ -93,7 +94,7 @@ def _station(run: Run, station: Queue | Service, endpoint: int) -> None:
         when = f"at {time[np.argmax(lazy)]:g} s" if np.any(lazy) else ""
         _demand(not np.any(lazy), "work conservation", f"{where}: idle while others wait, {when}")
     if station.discipline == "fifo":
-        _first_in_first_out(run.columns, run._station(station.name), endpoint, where)
+        _first_in_first_out(run.columns, run.scenario.station_number(station.name), endpoint, where)
 
 
 def _first_in_first_out(c: Columns, station: int, endpoint: int, where: str) -> None:
@@ -107,7 +108,7 @@ def _first_in_first_out(c: Columns, station: int, endpoint: int, where: str) -> 
 
 def _littles_law(run: Run, station: Queue | Service) -> None:
     c = run.columns
-    here = (c.station == run._station(station.name)) & ~np.isnan(c.arrival)
+    here = (c.station == run.scenario.station_number(station.name)) & ~np.isnan(c.arrival)
     arrival, finish = c.arrival[here], c.finish[here]
     if not len(arrival) or run.duration <= 0.0:
         return

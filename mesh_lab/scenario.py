@@ -97,6 +97,16 @@ class Scenario:
         """The handlers, in declared order."""
         return tuple(part for part in self.parts if isinstance(part, Handler))
 
+    def station_number(self, name: str) -> int:
+        """Return the place of the queue or service `name` in `stations`."""
+        if name not in self._places:
+            self[name]  # says so, if there is no such part at all
+            raise ScenarioError(
+                f"{name!r} is not a queue or service; there are: "
+                f"{', '.join(map(repr, self._places))}"
+            )
+        return self._places.index(name)
+
     def serving(self, name: str) -> list[WorkingFields]:
         """Return who serves the queue or service `name`."""
         part = self[name]

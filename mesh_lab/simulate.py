@@ -12,11 +12,12 @@ from typing import Literal, overload
 import numpy as np
 import simpy
 
+from .columns import Columns
 from .engines import express
 from .engines.assembly import Assembly
 from .errors import Deadlock, ScenarioError
-from .ledger import Ledger
-from .run import Columns, Run
+from .ledger import OK, Ledger
+from .run import Run
 from .scenario import Scenario
 from .sources.base import OpenSource
 from .stations.line import stuck_places
@@ -205,10 +206,9 @@ def _columns(ledger: Ledger) -> Columns:
 def _found_warmup(run: Run) -> float:
     from .statistics import mser5
 
-    began, ended, outcome = run._spans(None)
-    done = outcome == 1
-    cut = mser5((ended - began)[done])
-    return float(began[done][int(cut.__index__())])
+    spans = run.spans()
+    done = spans.outcome == OK
+    return float(spans.began[done][mser5((spans.ended - spans.began)[done])])
 
 
 class _Countdown:

@@ -81,10 +81,10 @@ def workers_of(scenario: Scenario, name: str, *, each: bool = False) -> int:
 
 
 def _row(run: Run, name: str, occurred: list[int]) -> dict[str, Any]:
-    began, ended, outcome = run._spans(name)
-    waits = run.waits(name)
-    window = began >= run.warmup
-    began, ended, outcome, waits = began[window], ended[window], outcome[window], waits[window]
+    spans = run.spans(name)
+    window = spans.began >= run.warmup
+    began, started, ended, outcome = (column[window] for column in spans)
+    waits = started - began
     span = run.last_arrival - run.warmup
     took = (ended - began)[outcome == OUTCOMES.index("ok")]
     row: dict[str, Any] = {

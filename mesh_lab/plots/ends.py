@@ -106,7 +106,7 @@ def outcomes(runs: Runs, ax: Axes | None = None, name: str | None = None) -> Axe
 
 
 def _shares(run: Run, name: str | None) -> dict[str, float]:
-    _, _, codes = run._spans(name)
+    codes = run.spans(name).outcome
     if not len(codes):
         raise PlotError(f"outcomes: in this run no request came to {name!r}")
     counts = np.bincount(codes, minlength=len(OUTCOMES)) / len(codes)

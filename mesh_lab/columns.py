@@ -1,0 +1,73 @@
+"""The columns of a run when it is over: one entry a request, or one a visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ledger import REJECTED, UNAVAILABLE
+
+__all__ = ["Columns"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a run, before anybody asks for a table.
+
+    Each is an array with one entry a request (`source`, `made`) or one a visit (the others);
+    visits are in the order in which they were offered.
+
+    Where no request can make a second visit or be blocked, a visit is its request: then
+    `own_request`, `own_sent` and `own_arrival` are None, and `request`, `sent` and `arrival` are
+    worked out when asked for.
+
+    Attributes
+    ----------
+    source, made
+        Of a request: the index of its source, and when the source made it (seconds).
+    station, endpoint, start, finish, outcome
+        Of a visit: indices of the queue or service and of the replica, seconds, and the index in
+        `mesh_lab.ledger.OUTCOMES`.
+    worked
+        The end of the work of asynchronous handlers, where there are any.
+    """
+
+    source: NDArray[np.int16]
+    made: Floats
+    station: NDArray[np.int16]
+    endpoint: NDArray[np.int32]
+    start: Floats
+    finish: Floats
+    outcome: NDArray[np.int8]
+    own_request: NDArray[np.int64] | None = None
+    own_sent: Floats | None = None
+    own_arrival: Floats | None = None
+    worked: Floats | None = None
+
+    @property
+    def request(self) -> NDArray[np.int64]:
+        """The request of each visit, as its row."""
+        return np.arange(len(self.made)) if self.own_request is None else self.own_request
+
+    @property
+    def sent(self) -> Floats:
+        """When each visit was offered to its station."""
+        return self.made if self.own_sent is None else self.own_sent
+
+    @property
+    def arrival(self) -> Floats:
+        """When each visit was let in; NaN if it was turned away."""
+        if self.own_arrival is not None:
+            return self.own_arrival
+        refused = (self.outcome == REJECTED) | (self.outcome == UNAVAILABLE)
+        return np.where(refused, np.nan, self.made)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the columns take."""
+        arrays = (getattr(self, name) for name in self.__dataclass_fields__)
+        return sum(array.nbytes for array in arrays if array is not None)
