@@ -28,9 +28,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     ScenarioFileError
         When the file cannot be written.
     """
-    target = Path(os.path.realpath(path))  # through a link, so that the link stays one
+    try:
+        # through a link, so that the link stays one
+        target = Path(os.path.realpath(os.fsdecode(path)))
+    except (TypeError, ValueError) as error:
+        raise ScenarioFileError(f"{path!r} cannot be written: it is no path ({error})") from None
     temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.part")
     try:
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            # a rename would put a plain file in the place of a device or a pipe
+            raise OSError(errno.EINVAL, "it is not a file")
         if target.exists() and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         # not tempfile, whose files only their owner may read, whatever the umask says

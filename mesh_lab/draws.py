@@ -20,6 +20,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ScenarioError
+
 __all__ = ["CHUNK", "Column", "Drawable", "Draws"]
 
 _BITS = 10
@@ -60,6 +62,10 @@ class Column:
         try:
             return self._chunks[number >> _BITS][number & _MASK]
         except KeyError:
+            if number < 0:
+                raise ScenarioError(
+                    f"number is {number!r}, but a column has the numbers 0, 1, 2, ..."
+                ) from None
             return self._remember(number >> _BITS)[number & _MASK]
 
     def __iter__(self) -> Iterator[float]:
@@ -99,7 +105,9 @@ class Draws:
     __slots__ = ("seed",)
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ScenarioError(f"seed is {seed!r}, but must be a whole number, 0 or more")
+        self.seed = int(seed)
 
     def column(
         self,
@@ -125,6 +133,11 @@ class Draws:
 
 def address(part: str, purpose: str, source: str, visit: int, attempt: int) -> tuple[int, ...]:
     """Return the stable 128-bit hash of an address as four 32-bit words."""
-    name = "\x1f".join((part, purpose, source, str(visit), str(attempt)))
+    name = "\x1f".join((_plain(part), purpose, _plain(source), str(visit), str(attempt)))
     digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
     return tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
+
+
+def _plain(name: str) -> str:
+    """Return a name without the separator, so that no two addresses are written alike."""
+    return name.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1")

@@ -182,6 +182,10 @@ def _read(source: str | Path) -> tuple[str, str]:
         return origin(source), source
     try:
         data = Path(source).read_bytes()
+    except TypeError:
+        raise ScenarioFileError(
+            f"{source!r} cannot be read: it must be a path, or a text of at least two lines"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenarioFileError(f"{source}: cannot be read: {reason}") from None

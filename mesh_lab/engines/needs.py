@@ -6,8 +6,9 @@ number: so it too meets the same request with the same chance, whatever the poli
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+
+import numpy as np
 
 from ..distributions import Distribution
 from ..draws import Draws
@@ -18,6 +19,8 @@ from ..stations.handler import Work
 __all__ = ["Need", "drawn", "work_of"]
 
 Need = Callable[[Request], float]
+
+LONGEST = 1e100  # seconds; far beyond it times would add up to infinity
 
 
 def drawn(draws: Draws, of: Distribution | str, part: str, purpose: str, names: list[str]) -> Need:
@@ -68,11 +71,21 @@ def work_of(draws: Draws, work: Work, part: str, names: list[str]) -> Need:
     def asked(request: Request) -> float:
         source = names[request.source]
         rng = draws.generator(part, "user", source, request.visit, request.number)
-        seconds = work(request, rng)
-        if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
+        try:
+            seconds = work(request, rng)
+        except Exception as error:
+            error.add_note(f"This came from the function for the work of {part!r}, at {request}.")
+            raise
+        if isinstance(seconds, np.floating | np.integer):
+            seconds = seconds.item()
+        if (
+            isinstance(seconds, bool)
+            or not isinstance(seconds, int | float)
+            or not 0.0 <= seconds <= LONGEST
+        ):
             raise MeshLabError(
-                f"{part!r}: the function for its work returned {seconds!r} for {request}; it "
-                "must return seconds, a finite number that is not negative"
+                f"{part!r}: the function for its work returned {seconds!r} for {request}; it must "
+                f"return seconds, a finite number that is not negative (and {LONGEST:g} at most)"
             )
         return float(seconds)
 

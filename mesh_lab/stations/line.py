@@ -20,10 +20,13 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from ..clock import EXPIRY, Alarm, Clock
+from ..errors import Deadlock
 from ..ledger import CRASHED, DROPPED, EXPIRED, REJECTED, UNAVAILABLE, Ledger, Request
 from .discipline import Waiting
 
 __all__ = ["Crew", "Line", "Overflow", "Place", "Release"]
+
+MOST_VISITS = 10_000  # of one request to one place; each takes a column of draws of its own
 
 Overflow = Literal["reject", "drop_oldest", "block"]
 Release = Callable[[Request], None]
@@ -136,7 +139,7 @@ class Line:
     def arrive(self, request: Request, release: Release | None = None) -> bool:
         """Offer `request`; False when its producer is blocked until `release` is called."""
         if self.counts_visits:
-            count_visit(request, self.station)
+            count_visit(request, self.station, self.name)
         else:
             request.visit = 0
         return self.offer(request, release)
@@ -291,12 +294,23 @@ class Line:
         return f"{self.name!r} ({waiting} waiting, {blocked} blocked before it)"
 
 
-def count_visit(request: Request, station: int) -> None:
-    """Note which visit of `request` to `station` this is: 0 for the first."""
+def count_visit(request: Request, station: int, name: str) -> None:
+    """Note which visit of `request` to `station` this is: 0 for the first.
+
+    Raises
+    ------
+    Deadlock
+        When it has come so often that it goes round for ever, or as good as.
+    """
     if request.visits is None:
         request.visits = {}
-    request.visit = request.visits.get(station, 0)
-    request.visits[station] = request.visit + 1
+    visit = request.visit = request.visits.get(station, 0)
+    if visit >= MOST_VISITS:
+        raise Deadlock(
+            f"{request} has come to {name!r} {visit} times and still goes round; let more of "
+            "those that are done there leave, with smaller probabilities in to="
+        )
+    request.visits[station] = visit + 1
 
 
 def stuck_places(lines: Sequence[Line]) -> str:

@@ -76,7 +76,7 @@ class Replicas:
     def arrive(self, request: Request, release: Release | None = None) -> bool:
         """Pick a replica and offer `request` to it; False when its producer is blocked."""
         if self.counts_visits:
-            count_visit(request, self.lines[0].station)
+            count_visit(request, self.lines[0].station, self.name)
         else:
             request.visit = 0
         endpoint = self.pick(self.view, request)
