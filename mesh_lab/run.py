@@ -57,6 +57,21 @@ class Run:
         Seconds from the start to the last event that changed a row (or to `until`).
     warmup : float
         Seconds at the start that `summary` leaves out.
+
+    Examples
+    --------
+    >>> import mesh_lab as ml
+    >>> scenario = ml.Scenario(
+    ...     ml.Renewal("tick", gap=ml.Deterministic(value=1.0), to="work"),
+    ...     ml.Service("work", service_time=ml.Deterministic(value=1.5)),
+    ... )
+    >>> run = ml.simulate(scenario, requests=2, seed=1)
+    >>> run.requests
+      source  arrival  start  finish  latency  endpoint outcome
+    0   tick      1.0    1.0     2.5      1.5         0      ok
+    1   tick      2.0    2.5     4.0      2.0         0      ok
+    >>> run.waits("work").tolist()
+    [0.0, 0.5]
     """
 
     def __init__(

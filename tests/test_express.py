@@ -9,17 +9,17 @@ import pytest
 import simpy
 
 import mesh_lab as ml
+from mesh_lab.balancing.view import Chances, Pick
 from mesh_lab.engines import express
 from mesh_lab.engines.assembly import Assembly
+from mesh_lab.parts import part
 from mesh_lab.simulate import run_assembly
 
 LATTICE = ml.Empirical(values=(0.25, 0.5, 1.0))
 COLUMNS = ("station", "endpoint", "start", "finish", "outcome")
 
 
-def both(
-    scenario: ml.Scenario, seed: int, **limits: Any
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def both(scenario: ml.Scenario, seed: int, **limits: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns by the express lane and by the general engine."""
     limits = {"requests": None, "until": None, **limits}
     fast = express.run(simpy.Environment(), scenario, seed, **limits)
@@ -87,6 +87,14 @@ def test_room_grows_when_nobody_knows_how_many_requests_there_will_be() -> None:
         np.testing.assert_array_equal(fast[column], values, err_msg=column)
 
 
+@part
+class Newest(ml.Balancer):
+    """A user's own rule, which may look at anything that a request has."""
+
+    def picker(self, endpoints: int, chances: Chances) -> Pick:
+        return lambda view, request: int(request.arrival) % endpoints
+
+
 SERVICE = {"service_time": ml.Exponential(mean=1.0)}
 
 
@@ -104,6 +112,7 @@ SERVICE = {"service_time": ml.Exponential(mean=1.0)}
         {"mode": "async", "io": ml.Exponential(mean=1.0)},
         {"to": {"s": 0.1}},
         {"service_time": lambda request, rng: 1.0},
+        {"balancer": Newest()},
     ],
     ids=str,
 )

@@ -71,6 +71,11 @@ MISFITS = {
         "Service 's', io: a wait for I/O cannot be shared or interrupted, so it does not go with "
         "discipline 'preemptive'",
     ),
+    "a loop with a way out that nobody takes": (
+        lambda: ml.Scenario(source(), service(to={"s": 1.0, "t": 0.0}), service("t")),
+        "nothing that enters 's' ever leaves: its requests go round among 's'; let some of them "
+        "leave, with probabilities in to= that add up to less than 1",
+    ),
     "a loop that nothing leaves": (
         lambda: ml.Scenario(source(), service(to="t"), service("t", to={"s": 0.5, "t": 0.5})),
         "nothing that enters 's' ever leaves: its requests go round among 's', 't'; let some of "

@@ -17,7 +17,7 @@ from itertools import count
 
 import simpy
 
-from ..balancing import View
+from ..balancing import LeastRequest, Random, RoundRobin, View
 from ..clock import COMPLETION, SOURCE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Draws
@@ -30,6 +30,8 @@ from ..stations.service import Service
 from .needs import Need, drawn
 
 __all__ = ["fits", "run"]
+
+_BALANCERS = (LeastRequest, Random, RoundRobin)  # they look at nothing but who the request is
 
 Lane = Callable[[int, float, float], None]  # (row, work, now)
 Send = Callable[[int, int, float, float], None]  # (row, number within its source, work, now)
@@ -59,6 +61,7 @@ def _plain_station(scenario: Scenario, station: Queue | Service) -> bool:
     work = crew.service_time if isinstance(crew, Service) else getattr(crew, "work", None)
     return (
         station.overflow == "reject"
+        and (not isinstance(station, Service) or type(station.balancer) in _BALANCERS)
         and crew.to is None
         and crew.io is None
         and crew.failure == 0.0
@@ -199,7 +202,7 @@ def _station(
         for endpoint in range(station.replicas)
     ]
     sources = ledger.request_source
-    request = Request(0, 0, 0)  # one for all: the rules look at nothing but who it is
+    request = Request(0, 0, 0)  # one for all, see _BALANCERS
 
     def balance(row: int, number: int, work: float, now: float) -> None:
         request.source = sources[row]

@@ -163,10 +163,18 @@ def pick_by(names: Sequence[T], probabilities: Sequence[float]) -> Callable[[flo
     """Return a function from a uniform draw to a name: the first whose cumulated one is above it.
 
     None stands for the rest that the probabilities leave.  Where they add up to 1, the last name
-    takes what rounding leaves.
+    takes what rounding leaves; what has probability 0 is never chosen.
+
+    Examples
+    --------
+    >>> choose = pick_by(["pay", "leave"], [0.75, 0.25])
+    >>> choose(0.5), choose(0.75)
+    ('pay', 'leave')
     """
+    possible = [(name, p) for name, p in zip(names, probabilities, strict=True) if p > 0.0]
+    names = [name for name, _ in possible]
     bounds, total = [], 0.0
-    for probability in probabilities:
+    for _, probability in possible:
         total += probability
         bounds.append(total)
     if abs(total - 1.0) <= 1e-9:

@@ -8,11 +8,18 @@ from typing import Any, Literal
 from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, Probability, field, part
 
-__all__ = ["Handler", "To", "Work", "WorkingFields"]
+__all__ = ["Handler", "To", "Work", "WorkingFields", "shares"]
 
 To = str | dict[str, Probability] | None
 # what takes how long: drawn from a distribution, or a user's function of (request, generator)
 Work = Distribution | Callable[..., Any] | None
+
+
+def shares(to: To) -> dict[str, float]:
+    """Return where requests go next, and with which probabilities; the rest leaves."""
+    if to is None:
+        return {}
+    return {to: 1.0} if isinstance(to, str) else dict(to)
 
 
 @part

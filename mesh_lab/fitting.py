@@ -1,0 +1,131 @@
+"""Whether the parts of a scenario fit together.
+
+They were checked one by one when they were made; here it is checked that names are unique, that
+every destination exists, that every queue has a handler which can serve its discipline, that
+whatever enters can leave, and that whoever needs a carried service time gets one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import ScenarioError
+from .sources.merge import Merge
+from .stations.handler import shares
+from .stations.queue import Queue
+from .stations.service import Service
+
+if TYPE_CHECKING:
+    from .scenario import Scenario
+
+__all__ = ["called", "check", "perhaps"]
+
+
+def check(scenario: Scenario) -> None:
+    """Raise `ScenarioError` naming the first part that does not fit, and what to do."""
+    _check_names(scenario)
+    _check_destinations(scenario)
+    _check_crews(scenario)
+    _check_exits(scenario)
+    _check_carried(scenario)
+
+
+def _check_names(scenario: Scenario) -> None:
+    seen: set[str] = set()
+    merged = [s for part in scenario.parts if isinstance(part, Merge) for s in part.sources]
+    for part in (*scenario.parts, *merged):
+        if part.name in seen:
+            raise ScenarioError(f"two parts are called {part.name!r}; every name must be unique")
+        seen.add(part.name)
+
+
+def _check_destinations(scenario: Scenario) -> None:
+    handlers = {handler.name: handler for handler in scenario.handlers}
+    for part in (*scenario.sources, *scenario.stations, *scenario.handlers):
+        for name in shares(getattr(part, "to", None)):
+            if name in handlers:
+                raise ScenarioError(
+                    f"{called(part)}, to: {name!r} is a handler, and requests go to its "
+                    f"queue; write to={handlers[name].source!r}"
+                )
+            if name not in scenario.places:
+                raise ScenarioError(
+                    f"{called(part)}, to: there is no queue or service {name!r}"
+                    f"{perhaps(name, scenario.places)}"
+                )
+    queues = [part.name for part in scenario.stations if isinstance(part, Queue)]
+    for handler in scenario.handlers:
+        if handler.source not in queues:
+            raise ScenarioError(
+                f"{called(handler)}, source: there is no queue {handler.source!r}"
+                f"{perhaps(handler.source, queues)}"
+            )
+
+
+def _check_crews(scenario: Scenario) -> None:
+    for station in scenario.stations:
+        crews = scenario.serving(station.name)
+        if not crews and not scenario.open_ended:
+            raise ScenarioError(
+                f"{called(station)} has no handler, so nothing would ever leave it; add "
+                f"Handler(..., source={station.name!r})"
+            )
+        if station.discipline in {"sjf", "ps", "preemptive"} and len(crews) > 1:
+            raise ScenarioError(
+                f"{called(station)}, discipline: {station.discipline!r} needs to know each "
+                f"request's work, so it takes one handler; it has {len(crews)}"
+            )
+        for crew in crews:
+            if station.discipline in {"ps", "preemptive"} and crew.io is not None:
+                raise ScenarioError(
+                    f"{called(crew)}, io: a wait for I/O cannot be shared or interrupted, so "
+                    f"it does not go with discipline {station.discipline!r}"
+                )
+
+
+def _check_exits(scenario: Scenario) -> None:
+    def can_leave(name: str) -> bool:
+        crews = scenario.serving(name)
+        return not crews or any(
+            crew.failure > 0.0 or sum(shares(crew.to).values()) < 1.0 - 1e-9 for crew in crews
+        )
+
+    for name in scenario.places:
+        if not any(can_leave(other) for other in scenario.reach([name])):
+            loop = sorted(scenario.reach([name]), key=scenario.places.index)
+            raise ScenarioError(
+                f"nothing that enters {name!r} ever leaves: its requests go round among "
+                f"{', '.join(map(repr, loop))}; let some of them leave, with probabilities in "
+                "to= that add up to less than 1"
+            )
+
+
+def _check_carried(scenario: Scenario) -> None:
+    for source in scenario.sources:
+        carries = getattr(source, "service_time", None) is not None
+        if carries:
+            continue
+        for name in sorted(scenario.reach(shares(source.to)), key=scenario.places.index):
+            for crew in scenario.serving(name):
+                field = "service_time" if isinstance(crew, Service) else "work"
+                if getattr(crew, field) is None:
+                    raise ScenarioError(
+                        f"{called(crew)}, {field}: is not given, so every request must carry "
+                        f"its own, but those of {called(source)} do not; give {field}=, or "
+                        "a Replay with service_time="
+                    )
+
+
+def called(part: Any) -> str:
+    """Return what an error calls a part: its kind and name."""
+    return f"{type(part).__name__} {part.name!r}"
+
+
+def perhaps(name: str, known: Sequence[str]) -> str:
+    """Return the end of an error about an unknown name: what was meant perhaps, or all there is."""
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are: {', '.join(map(repr, known))}" if known else "; there are none"

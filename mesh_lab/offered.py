@@ -1,0 +1,88 @@
+"""The load that a scenario offers to each of its parts, before anything runs.
+
+Traffic equations, as if nothing were rejected, lost or blocked: what comes to a part is what comes
+from outside and what the parts send on, rates = outside + rates @ onward (J. R. Jackson, "Networks
+of waiting lines", Operations Research 5, 1957).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .distributions import Distribution
+from .scenario import Scenario
+from .sources.base import OpenSource
+from .stations.handler import WorkingFields, shares
+from .stations.service import Service
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["offered_load"]
+
+
+def offered_load(scenario: Scenario) -> pd.DataFrame:
+    """Return the load of each queue and service; see `mesh_lab.Scenario.check`."""
+    import pandas as pd
+
+    names = scenario.places
+    position = {name: i for i, name in enumerate(names)}
+    outside = np.zeros(len(names))
+    for source in scenario.sources:
+        rate = source.long_run_rate() if isinstance(source, OpenSource) else None
+        for name, probability in shares(source.to).items():
+            outside[position[name]] += (np.nan if rate is None else rate) * probability
+    onward = np.zeros((len(names), len(names)))
+    for name in names:
+        crews = scenario.serving(name)
+        for crew in crews:  # several handlers of one queue: taken as equally busy
+            stay = (1.0 - crew.failure) / len(crews)
+            for to, probability in shares(crew.to).items():
+                onward[position[name], position[to]] += probability * stay
+    rates = _traffic(outside, onward)
+    rows = []
+    for name, rate in zip(names, rates, strict=True):
+        crews = scenario.serving(name)
+        replicas = getattr(scenario[name], "replicas", 1)
+        workers = replicas * sum(crew.workers for crew in crews)
+        carried = _carried(scenario, name)
+        work = float(np.mean([_seconds(crew, carried) for crew in crews]))
+        rows.append((name, rate, work, workers, rate * work / workers))
+    table = pd.DataFrame(
+        rows, columns=["part", "arrival_rate", "work", "workers", "utilisation"]
+    ).set_index("part")
+    busiest = table["utilisation"].max()
+    table["bottleneck"] = table["utilisation"] == busiest
+    return table
+
+
+def _carried(scenario: Scenario, name: str) -> float:
+    """The mean service time that the requests which may come to `name` carry."""
+    brought = [
+        source.carried()
+        for source in scenario.sources
+        if isinstance(source, OpenSource) and name in scenario.reach(shares(source.to))
+    ]
+    known = [np.asarray(times) for times in brought if times is not None]
+    return float(np.mean(np.concatenate(known))) if known else float("nan")
+
+
+def _seconds(crew: WorkingFields, carried: float) -> float:
+    work = crew.service_time if isinstance(crew, Service) else getattr(crew, "work", None)
+    if isinstance(work, Distribution):
+        mean = work.mean
+    else:
+        mean = carried if work is None else float("nan")
+    return mean + (crew.io.mean if crew.io is not None and crew.mode == "sync" else 0.0)
+
+
+def _traffic(outside: np.ndarray, onward: np.ndarray) -> np.ndarray:
+    """Solve rates = outside + rates @ onward, where part of `outside` may be unknown (NaN)."""
+    unknown = np.isnan(outside)
+    system = np.eye(len(outside)) - onward.T
+    rates = np.linalg.solve(system, np.where(unknown, 0.0, outside))
+    touched = np.linalg.solve(system, unknown.astype(float))
+    rates[touched > 1e-12] = np.nan
+    return rates
