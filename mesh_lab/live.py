@@ -145,6 +145,14 @@ class LivePlace:
         return crew.ask()
 
     def _request(self, event: Any, priority: int, deadline: float) -> Request:
+        if isinstance(priority, bool) or not isinstance(priority, int):
+            raise ScenarioError(
+                f"{self.part.name!r}: priority is {priority!r}, but must be a whole number"
+            )
+        if not isinstance(deadline, int | float) or not deadline >= 0:
+            raise ScenarioError(
+                f"{self.part.name!r}: deadline is {deadline!r}, but must be seconds, 0 or more"
+            )
         now = self._env.now
         request = self._assembly.ledger.open(self._source, self._number, now)
         self._number += 1
@@ -221,6 +229,8 @@ def build(
     0 put 2 rejected
     5 got event 0
     """
+    if not isinstance(env, simpy.Environment):
+        raise ScenarioError(f"env is {env!r}, but must be a simpy.Environment")
     scenario = _OpenScenario(*parts)
     assembly = Assembly(env, scenario, seed, outside=True)
     for line in assembly.lines:

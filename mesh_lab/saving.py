@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ import numpy as np
 
 from .atomic import replacing
 from .columns import Columns
-from .errors import TraceError
+from .errors import MeshLabError, TraceError
+from .ledger import OUTCOMES
 from .run import Run
 from .scenario import Scenario
+from .stations.service import Service
 
 __all__ = ["load_run", "save"]
 
@@ -50,29 +54,106 @@ def load_run(path: str | Path) -> Run:
     Raises
     ------
     TraceError
-        When the file is missing, or is not a saved run.
+        When the file is missing, is not a saved run, or was changed so that it is none any more.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(os.fspath(path))
+    except (OSError, TypeError, pa.ArrowException) as error:
         raise TraceError(f"{path}: cannot be read as a saved run ({error})") from None
     about = (table.schema.metadata or {}).get(b"mesh_lab")
     if about is None:
         raise TraceError(f"{path}: is a Parquet file, but was not written by Run.save")
-    known = json.loads(about)
+    known = _known(path, about)
     column = {name: table[name].to_numpy() for name in table.column_names}
+    try:
+        scenario = Scenario.from_yaml(known["scenario"] + "\n")
+    except MeshLabError as error:
+        raise TraceError(f"{path}: holds a scenario that cannot be read: {error}") from None
+    _check_columns(path, column, known["requests"], scenario)
     request = column["own_request"] = column.pop("request")
     column["own_sent"], column["own_arrival"] = column.pop("sent"), column.pop("arrival")
     source = np.zeros(known["requests"], dtype=np.int16)
     made = np.zeros(known["requests"])
     source[request], made[request] = column.pop("source"), column.pop("made")
     return Run(
-        Scenario.from_yaml(known["scenario"]),
+        scenario,
         known["seed"],
         Columns(source=source, made=made, **column),
         duration=known["duration"],
         warmup=known["warmup"],
     )
+
+
+_ABOUT: dict[str, tuple[type, ...]] = {
+    "scenario": (str,),
+    "seed": (int,),
+    "duration": (int, float),
+    "warmup": (int, float),
+    "requests": (int,),
+}
+
+
+def _known(path: str | Path, about: bytes) -> dict[str, Any]:
+    """Return what the file says of the run, once it is what `save` writes."""
+    try:
+        known = json.loads(about)
+    except ValueError:  # also what is not UTF-8
+        known = None
+    if not isinstance(known, dict):
+        raise TraceError(f"{path}: what it says of the run is not readable; it was changed")
+    for name, kinds in _ABOUT.items():
+        value: Any = known.get(name)
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits or (value != value if name == "scenario" else not 0 <= value < math.inf):
+            raise TraceError(
+                f"{path}: says that the run's {name} is {value!r}, which cannot be; it was changed"
+            )
+    return known
+
+
+def _check_columns(
+    path: str | Path, column: dict[str, Any], requests: int, scenario: Scenario
+) -> None:
+    """Refuse columns that no run of this scenario has, before anything is made of them."""
+    needed = [*_CODES, *_TIMES]
+    for name in needed:
+        if name not in column:
+            raise TraceError(f"{path}: has no column {name!r}; it has: {', '.join(column)}")
+    for name in column:
+        if name not in {*needed, "worked"}:
+            raise TraceError(f"{path}: has a column {name!r}, which no saved run has")
+    n = len(column["request"])
+    if n < requests or (n and not requests):
+        raise TraceError(f"{path}: has {n} visits of {requests} requests; every request has one")
+    replicas = [s.replicas if isinstance(s, Service) else 1 for s in scenario.stations]
+    limits = {
+        "request": requests,
+        "source": len(scenario.sources),
+        "station": len(replicas),
+        "endpoint": max(replicas, default=0),
+        "outcome": len(OUTCOMES),
+    }
+    for name, limit in limits.items():
+        values = column[name]
+        if values.dtype.kind not in "iu" or np.any((values < 0) | (values >= limit)):
+            raise TraceError(
+                f"{path}, column {name!r}: must hold whole numbers from 0 to {limit - 1}"
+            )
+    for name in (*_TIMES, "worked"):
+        if name in column and (
+            column[name].dtype.kind != "f" or np.any((column[name] < 0) | np.isinf(column[name]))
+        ):
+            raise TraceError(f"{path}, column {name!r}: must hold times in seconds")
+    if np.any(np.isnan(column["made"]) | np.isnan(column["sent"])):
+        raise TraceError(f"{path}: a visit has no time at which it was made or sent")
+    if np.any(np.isnan(column["arrival"]) & ~np.isnan(column["start"])):
+        raise TraceError(f"{path}: a visit was started, but has no arrival")
+    if len(np.unique(column["request"])) != requests:
+        raise TraceError(f"{path}: there is a request without a visit")
+
+
+_CODES = ("request", "source", "station", "endpoint", "outcome")
+_TIMES = ("made", "sent", "arrival", "start", "finish")

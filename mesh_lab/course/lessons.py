@@ -90,8 +90,8 @@ def load(path: Path) -> Lesson:
 
 def find(name: str) -> tuple[Lesson, Exercise]:
     """Return the exercise `name` and the lesson it belongs to."""
-    number, dot, _ = name.partition(".")
-    if not dot or not number.isdecimal():
+    number, dot, _ = name.partition(".") if isinstance(name, str) else ("", "", "")
+    if not dot or not number.isdecimal() or len(number) > 4:
         raise ExerciseError(f"{name!r} is no exercise's name: it looks like '02.littles_law'")
     there = lesson(number)
     if name not in there.exercises:

@@ -66,7 +66,16 @@ def work_of(draws: Draws, work: Work, part: str, names: list[str]) -> Need:
     if isinstance(work, Distribution):
         return drawn(draws, work, part, "service", names)
     if work is None:
-        return _carried
+
+        def carried(request: Request) -> float:
+            if request.carried is None:  # what a process has put in, in a user's own program
+                raise MeshLabError(
+                    f"{part!r} does not say how long its work takes, so every request must carry "
+                    f"its own, but {request} does not; give it a distribution or a function"
+                )
+            return request.carried
+
+        return carried
 
     def asked(request: Request) -> float:
         source = names[request.source]
@@ -90,9 +99,3 @@ def work_of(draws: Draws, work: Work, part: str, names: list[str]) -> Need:
         return float(seconds)
 
     return asked
-
-
-def _carried(request: Request) -> float:
-    carried = request.carried
-    assert carried is not None  # the scenario was checked: whatever comes here carries one
-    return carried

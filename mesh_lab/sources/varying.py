@@ -14,8 +14,11 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 
+import numpy as np
+
 from ..distributions import Exponential
 from ..draws import Draws
+from ..errors import PartError
 from ..parts import NonNegative, Positive, part
 from .base import OpenSource
 
@@ -174,6 +177,13 @@ def daily(*, low: float, high: float, peak_hour: float = 14.0) -> Profile:
     >>> cycle.at(14 * 3600.0), round(cycle.at(2 * 3600.0), 6), round(cycle.mean, 6)
     (110.0, 10.0, 60.0)
     """
+    allowed = "a finite number, 0 or more"
+    for field, value in (("low", low), ("high", high), ("peak_hour", peak_hour)):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0.0 <= value < math.inf:
+            raise PartError("daily", field, f"is {value!r}, but must be {allowed}")
+    if low > high:
+        raise PartError("daily", "low", f"is {low!r}, but must not be above high, {high!r}")
     steps = 48
     times = tuple(DAY * i / steps for i in range(steps))
     middle, half = (low + high) / 2.0, (high - low) / 2.0

@@ -57,6 +57,9 @@ class Plan:
     alone: float | None = None
 
 
+MOST_JOBS = 1000
+
+
 def seeds(seed: int, n: int) -> tuple[int, ...]:
     """Return the seeds of `n` replications.
 
@@ -86,6 +89,15 @@ def run_all(
     """Run every (scenario, seed) and return their summaries, in order."""
     import joblib
 
+    if jobs is not None and (
+        isinstance(jobs, bool)
+        or not isinstance(jobs, int | np.integer)
+        or not (-MOST_JOBS <= jobs <= MOST_JOBS and jobs != 0)
+    ):
+        raise ScenarioError(
+            f"jobs is {jobs!r}, but must be a whole number from 1 to {MOST_JOBS}, -1 for all "
+            "processors, -2 for all but one and so on, or None"
+        )
     calls = [joblib.delayed(_measured)(scenario, seed, plan) for scenario, seed in tasks]
     if not progress:
         return list(joblib.Parallel(n_jobs=jobs)(calls))

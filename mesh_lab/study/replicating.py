@@ -133,7 +133,8 @@ class Replications:
         """
         import pandas as pd
 
-        return pd.DataFrame(rows_of(self)).set_index(["part", "measure"])
+        columns = ["part", "measure", *_INTERVAL]
+        return pd.DataFrame(rows_of(self), columns=columns).set_index(["part", "measure"])
 
 
 def replicate(
@@ -215,8 +216,10 @@ def rows_of(replications: Replications) -> list[dict[str, Any]]:
 
 def numbers_of(interval: Interval) -> dict[str, Any]:
     """Return an interval as the columns of a table."""
-    names = ("estimate", "low", "high", "half_width", "confidence", "n", "trusted")
-    return {name: getattr(interval, name) for name in names}
+    return {name: getattr(interval, name) for name in _INTERVAL}
+
+
+_INTERVAL = ("estimate", "low", "high", "half_width", "confidence", "n", "trusted")
 
 
 def check_scenario(name: str, scenario: Scenario) -> None:

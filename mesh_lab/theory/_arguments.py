@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+MOST = 10**15  # beyond it floats skip whole numbers
+ONE_BY_ONE = 10_000_000  # servers, where a formula goes through all of them: a second
+
+
 def wrong(function: str, argument: str, value: object, allowed: str) -> PartError:
     """Return the error for one bad argument: who was asked, what was given, what is allowed."""
     return PartError(f"theory.{function}", argument, f"is {value!r}, but must be {allowed}")
@@ -37,7 +41,10 @@ def wrong(function: str, argument: str, value: object, allowed: str) -> PartErro
 def _number(function: str, argument: str, value: object, allowed: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise wrong(function, argument, value, allowed)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond 1.8e308
+        raise wrong(function, argument, value, allowed) from None
     if not math.isfinite(number):
         raise wrong(function, argument, number, allowed)
     return number
@@ -67,10 +74,12 @@ def probability(function: str, argument: str, value: object) -> float:
     return number
 
 
-def count(function: str, argument: str, value: object, least: int = 1) -> int:
-    """Return `value` as a whole number of at least `least`, or raise the error that names it."""
+def count(function: str, argument: str, value: object, least: int = 1, most: int = MOST) -> int:
+    """Return `value` as a whole number from `least` on, or raise the error that names it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
         raise wrong(function, argument, value, f"a whole number, {least} or more")
+    if int(value) > most:
+        raise wrong(function, argument, value, f"a whole number from {least} to {most}")
     return int(value)
 
 

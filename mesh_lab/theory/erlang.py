@@ -57,7 +57,7 @@ def erlang_b(*, servers: int, offered_load: float) -> float:
     >>> round(erlang_b(servers=15, offered_load=8.108), 5)
     0.01
     """
-    c = check.count("erlang_b", "servers", servers)
+    c = check.count("erlang_b", "servers", servers, most=check.ONE_BY_ONE)
     a = check.at_least_zero("erlang_b", "offered_load", offered_load)
     return lost_of(c, a)
 
@@ -94,7 +94,7 @@ def erlang_c(*, servers: int, offered_load: float) -> float:
     >>> round(erlang_c(servers=55, offered_load=48.0), 4)
     0.2387
     """
-    c = check.count("erlang_c", "servers", servers)
+    c = check.count("erlang_c", "servers", servers, most=check.ONE_BY_ONE)
     a = check.at_least_zero("erlang_c", "offered_load", offered_load)
     check.refuse_unstable(
         f"M/M/{c} with an offered load of {a:.6g}",

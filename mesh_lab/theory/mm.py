@@ -239,7 +239,9 @@ wait; it needs 4 servers or more
     """
     arrival = check.positive("mmc", "arrival_rate", arrival_rate)
     service = check.positive("mmc", "service_rate", service_rate)
-    return steady("mmc", arrival, service, check.count("mmc", "servers", servers))
+    return steady(
+        "mmc", arrival, service, check.count("mmc", "servers", servers, most=check.ONE_BY_ONE)
+    )
 
 
 def steady(where: str, arrival: float, service: float, servers: int) -> MMc:
