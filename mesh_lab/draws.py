@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .errors import ScenarioError
 
-__all__ = ["CHUNK", "Column", "Drawable", "Draws"]
+__all__ = ["CHUNK", "Column", "Drawable", "Draws", "checked_seed"]
 
 _BITS = 10
 CHUNK = 1 << _BITS
@@ -105,9 +105,7 @@ class Draws:
     __slots__ = ("seed",)
 
     def __init__(self, seed: int) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ScenarioError(f"seed is {seed!r}, but must be a whole number, 0 or more")
-        self.seed = int(seed)
+        self.seed = checked_seed(seed)
 
     def column(
         self,
@@ -129,6 +127,13 @@ class Draws:
         key = (*address(part, purpose, source, visit, 0), number)
         seeds = np.random.SeedSequence(self.seed, spawn_key=key)
         return np.random.Generator(np.random.PCG64(seeds))
+
+
+def checked_seed(seed: int) -> int:
+    """Return the seed as a plain number; raise `ScenarioError` for one that is impossible."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ScenarioError(f"seed is {seed!r}, but must be a whole number, 0 or more")
+    return int(seed)
 
 
 def address(part: str, purpose: str, source: str, visit: int, attempt: int) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import simpy
 
 from .columns import Columns
+from .draws import checked_seed
 from .engines import express
 from .engines.assembly import Assembly
 from .errors import Deadlock, ScenarioError
@@ -249,8 +250,7 @@ def check_arguments(
         raise ScenarioError(f"scenario is {scenario!r}, but must be a Scenario")
     if not scenario.sources:
         raise ScenarioError("the scenario has no source, so nothing would happen; add one")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ScenarioError(f"seed is {seed!r}, but must be a whole number, 0 or more")
+    checked_seed(seed)
     if requests is not None and until is not None:
         raise ScenarioError("both requests and until are given; give one of them")
     if requests is not None and (
