@@ -126,15 +126,11 @@ class _ToldLine(Line):
 
     def _take_in(self, request: Request, now: float) -> bool:
         taken = super()._take_in(request, now)
-        if taken and self.waiting_holds(request):
+        start = self.ledger.start[request.call]
+        if taken and start != start:  # NaN: it was let in, but not started
             many = len(self.waiting)
             self.assembly.say(request, f"waits at {self._where()}, {many} in line")
         return taken
-
-    def waiting_holds(self, request: Request) -> bool:
-        """Whether `request`, which was just taken in, was not started."""
-        start = self.ledger.start[request.call]
-        return bool(start != start)
 
     def _where(self) -> str:
         return self.assembly.place(self.station, self.endpoint)

@@ -117,7 +117,7 @@ def part(cls: type[T]) -> type[T]:
     made.__signature__ = _signature(made)
     if not own_repr:
         made.__repr__ = shown
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # Any, so that its methods can be replaced
 
 
 def shown(self: Any) -> str:

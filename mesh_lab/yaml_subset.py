@@ -49,7 +49,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Refuse tags, which may name code, and aliases, which make a small file a huge one."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stub has no types
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise Refused(line, f"has the alias *{event.anchor}; write the value again instead")

@@ -178,7 +178,7 @@ class Distribution(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what was declared, not the arrays that were derived from it."""
-        names = [f.name for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        names = [f.name for f in dataclasses.fields(self)]  # type: ignore[arg-type]  # a part
         return {name: self.__dict__[name] for name in names}
 
 

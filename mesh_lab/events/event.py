@@ -263,7 +263,7 @@ def _kind(value: object) -> str:
 
 def _decoded(value: object) -> bytes:
     try:
-        return base64.b64decode(value, validate=True)  # type: ignore[arg-type]
+        return base64.b64decode(value, validate=True)  # type: ignore[arg-type]  # caught
     except (binascii.Error, TypeError, ValueError):
         raise check.wrong("data_base64", value, "Base64 text (RFC 4648)") from None
 
