@@ -18,7 +18,7 @@ from tests.scenarios import make
 EVERYTHING = (
     # sources
     *("Poisson", "PoissonBatches", "Renewal", "Bursts", "TimeVarying"),
-    *("Users", "Merge", "Replay", "AccessLog", "carried service times"),
+    *("Users", "Merge", "Replay", "AccessLog", "carried service times", "a user's function"),
     # lines
     *("fifo", "lifo", "random", "ps", "priority", "preemptive", "sjf", "edf"),
     *("overflow reject", "overflow drop_oldest", "overflow block", "time-to-live"),

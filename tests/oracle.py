@@ -1,44 +1,36 @@
 """A second reading of the rules: a small, slow event loop that shares no code with the engine.
 
 Everything here is a plain list that is scanned from end to end, and a heap of events.  It knows
-the rules of the design only (event order, the agenda of an instant, addressed draws, what a
-station does with an arrival), and no SimPy.  The engine must give the same rows, to the last bit.
+``mesh_lab/engines/RULES.md`` only, and no SimPy.  The engine must give the same rows, to the last
+bit.
 
-Where the rules leave something open, this is the reading taken here (R1, R2, ... are cited below):
+Where the rules leave something open, this is how they are read here:
 
-R1  A request that is refused (`rejected`, `unavailable`) was never admitted: its visit has `sent`
-    and `finish`, and no `arrival`, no `start`.
-    The balancer picks before it is seen that the service is down: an `unavailable` one has an
-    endpoint, and round robin has moved on.
-R2  The end of a request is itself an item of the agenda, whatever the outcome.  (It is visible
-    only in which of two users wakes first at equal times.)
-R3  A blocked producer that is admitted is offered as any arrival is: it may preempt.
-    So may one for which the oldest was dropped: it is offered again, as if it had found room.
+R1  A request that is turned away (`rejected`, `unavailable`) was never let in: its visit has `sent`
+    and `finish`, no `arrival` and no `start`.  The balancer picks before it is seen that a service
+    is down, so an `unavailable` one has an endpoint, and round robin has moved on.
+R2  A producer that is blocked stands outside: its request's visit to the next place has begun (it
+    has its row and its number of the visit, and is outstanding for a balancer), and ends `crashed`
+    when the producer crashes.
+R3  Whoever is let in, or taken in because the oldest was dropped, is offered like any other: it
+    may interrupt somebody.
 R4  The total that `capacity` limits under "ps" and "preemptive" counts all who wait or hold a
-    worker, one who is finished but held back by a blocked next station included.
-R5  Under "ps" one who is done but held back by a blocked next station has no share any more: n
-    counts those who are served, and V = 0 when there are none.  A tag never lies in the past: the
-    time left is max(0, tag - V) / rate, the rate 1 or workers / n.  The next completion is planned
-    anew when somebody joins, and at a completion before anything else; of equal tags the first
-    arrival at the line completes first.
-R6  "random": every take from the line is a pick, of one among one too.  A replica is a station:
-    it counts its own picks, and replica k > 0 of service s draws them under the name "s#k".
+    worker, one who is done but held back by a blocked next place included.
+R5  Under "ps" one who is held back has no share any more: n counts those who are served, and V = 0
+    when there are none.  A tag never lies in the past: the time left is max(0, tag - V) / rate,
+    the rate 1 or workers / n.  The next completion is planned anew when somebody joins, and at a
+    completion before anything else; of equal tags the first arrival at the line completes first.
+R6  "random": every take from the line is a pick, of one among one too.  A removal by time-to-live
+    or overflow is none.
 R7  "sjf" goes by the work alone, without the I/O.
 R8  A recorded arrival comes at its recorded time; once a block has made it late, the source's
     gap to the next one is kept.
-R9  All the outages are scheduled before the run, in declared order: begin, end, begin, end, ...
-    An outage of a service first crashes what is in all its hands (replica by replica, in order of
-    (re)start), then what waits (in order of arrival), then turns the blocked producers away.
-    Everything at a crashed handler has gone before a blocked producer is let in.
-R10 When a producer crashes while it is blocked, its visit to the next station ends `crashed` too.
-R11 The rest of a batch goes out in one item of the agenda, when the blocked one is released.
-R12 A queue's row is named after the queue; endpoint 0, which handler it was is not told.
-R13 A source that chooses no destination makes a request that is done at once, `ok`, no visit.
-R16 The draws of a balancer are called "balance", "balance1", "balance2", ...
-R15 When every open source is a record that has ended before `requests` were counted, users stop,
-    as they do after the last arrival that counts.
-R14 At the end of an asynchronous handler's work the line is served as at a completion: waiting
+R9  The outages of a part are scheduled before the run: begin, end, begin, end, ...
+R10 When an asynchronous worker has done its work, the line is served as at a completion: waiting
     ones are started, then blocked producers are let in.
+R11 A queue's row is named after the queue; its endpoint is 0, whichever handler it was.
+R12 When every open source is a record that has ended before `requests` were counted, users stop,
+    as they do after the last arrival that counts.
 """
 
 from __future__ import annotations

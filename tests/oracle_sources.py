@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mesh_lab.distributions import Exponential
-from mesh_lab.draws import Draws
+from mesh_lab.draws import Column, Draws
 
 DUST = 1e-9
 
@@ -48,6 +48,7 @@ class Feed:
     rest: int = 0  # how many of the present batch have not come yet
     recorded: list[tuple[float, float | None]] = field(default_factory=list)
     gaps: Iterator[float] | None = None
+    columns: dict[str, Column] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name: str = self.part.name
@@ -64,7 +65,9 @@ class Feed:
         return int(self.part.users) if self.kind == "Users" else 0
 
     def draw(self, of: Any, purpose: str, number: int) -> float:
-        return float(self.draws.column(of, self.name, purpose, self.name).at(number))
+        if purpose not in self.columns:
+            self.columns[purpose] = self.draws.column(of, self.name, purpose, self.name)
+        return self.columns[purpose].at(number)
 
     def next_time(self, now: float) -> float | None:
         """Return when the next arrival (or batch) after one at `now` comes; None: never."""

@@ -18,6 +18,10 @@ class Work(Arrivals):
         if handler.work is None:
             assert visit.request.carried is not None
             return visit.request.carried
+        if callable(handler.work):
+            name, request = handler.part.name, visit.request
+            rng = self.draws.generator(name, "user", request.feed.name, visit.nth, request.number)
+            return float(handler.work(request, rng))
         return self.draw(handler.work, handler.part.name, "service", visit)
 
     def io(self, handler: Hands, visit: Visit) -> float:

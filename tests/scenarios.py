@@ -15,12 +15,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import mesh_lab as ml
 
 TRACES = Path(__file__).parent / "traces"
 DISCIPLINES = ("fifo", "lifo", "random", "ps", "priority", "preemptive", "sjf", "edf")
 NEEDS_THE_WORK = ("ps", "preemptive", "sjf")  # take one handler
 NO_IO = ("ps", "preemptive")
+
+
+@dataclass(frozen=True)
+class ByClass:
+    """A user's own function for the seconds of work: the less urgent, the more."""
+
+    mean: float
+    step: float
+
+    def __call__(self, request: Any, rng: np.random.Generator) -> float:
+        work = float(rng.exponential(self.mean * (1 + request.priority)))
+        return self.step * round(work / self.step) if self.step else work
 
 
 @dataclass(frozen=True)
@@ -161,6 +175,8 @@ class Maker:
             fields["io"] = self.time(1.0)
             if self.chance(0.6):
                 fields["mode"] = "async"
+                if self.lattice:  # short: it often ends together with the next one's work
+                    fields["io"] = ml.Deterministic(value=self.step * self.rng.randint(1, 3))
                 if self.chance(0.6):
                     fields["concurrency"] = self.rng.randint(1, 4)
         if self.chance(0.25):
@@ -171,7 +187,9 @@ class Maker:
             fields["outages"] = both if self.chance(0.5) else both[:1]
         return fields
 
-    def work(self, mean: float) -> ml.Distribution | None:
+    def work(self, mean: float) -> ml.Distribution | ByClass | None:
+        if self.chance(0.15) and not self.carrying:
+            return ByClass(0.5 * mean, self.step if self.lattice else 0.0)
         return None if self.carrying else self.time(mean)
 
     def station(self, name: str, discipline: str, onward: Any, load: float) -> list[Any]:
@@ -244,6 +262,7 @@ class Maker:
         """Return users and sources before preemption, sharing and blocking, with a way back."""
         rng = self.rng
         back = {"third": 0.7, "first": 0.15}
+        batches = "Replay" if self.lattice and self.chance(0.6) else "PoissonBatches"
         limit: dict[str, Any] = rng.choice(({}, {"overflow": "reject"}, {"overflow": "block"}))
         if limit:
             limit["capacity"] = rng.randint(2, 5)
@@ -251,7 +270,7 @@ class Maker:
             self.source("users", "Users", 2.0, rng.choice(("first", "second"))),
             self.source("more", "Users", 4.0, {"second": 0.5, "third": 0.5}),
             self.source("open", "Renewal", 2.5, "first"),
-            self.source("batches", "PoissonBatches", 4.0, {"first": 0.5, "third": 0.5}),
+            self.source("batches", batches, 4.0, {"first": 0.5, "third": 0.5}),
             ml.Service(
                 "first",
                 workers=rng.randint(1, 2),
@@ -394,8 +413,11 @@ def features(parts: tuple[Any, ...]) -> Counter[str]:
                 found.add("routing")
                 if own in part.to:
                     found.add("feedback to itself")
-            if (part.work if kind == "Handler" else part.service_time) is None:
+            work = part.work if kind == "Handler" else part.service_time
+            if work is None:
                 found.add("carried service times")
+            elif isinstance(work, ByClass):
+                found.add("a user's function")
     together = {"Users", "preemptive", "ps", "time-to-live", "overflow block"}
     if together <= found:
         found.add("all five together")

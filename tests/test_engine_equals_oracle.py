@@ -16,9 +16,9 @@ import mesh_lab as ml
 from tests.compare import Coverage, Expected, first_difference, report
 from tests.differential import compare, found_after, missing
 from tests.faults import FAULTS, planted
-from tests.scenarios import TRACES, Case, make
+from tests.scenarios import TRACES, ByClass, Case, make
 
-SCENARIOS = 60
+SCENARIOS = 80
 cache: dict[int, Expected] = {}
 
 
@@ -56,7 +56,7 @@ def test_a_difference_is_reported_small_and_can_be_pasted() -> None:
     with planted(name):
         text = report(case)
         pasted = text[text.index("Case(") :]
-        small = eval(pasted, {**vars(ml), "Case": Case})
+        small = eval(pasted, {**vars(ml), "Case": Case, "ByClass": ByClass})
         assert first_difference(small) is not None
     assert first_difference(small) is None
     assert re.search(r"row \d+ of (calls|requests) differs in", text)
