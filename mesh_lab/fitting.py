@@ -39,6 +39,17 @@ def _check_names(scenario: Scenario) -> None:
         if part.name in seen:
             raise ScenarioError(f"two parts are called {part.name!r}; every name must be unique")
         seen.add(part.name)
+    # a replica draws under a name of its own; see engines/RULES.md
+    services = {part.name: part for part in scenario.parts if isinstance(part, Service)}
+    for name in seen:
+        of, _, number = name.rpartition("#")
+        a_number = number.isascii() and number.isdecimal() and len(number) < 20
+        replicas = services[of].replicas if of in services and a_number else 0
+        if number[:1] != "0" and replicas and int(number) < replicas:
+            raise ScenarioError(
+                f"a part is called {name!r}, as replica {number} of {called(services[of])} is; "
+                "give the part another name"
+            )
 
 
 def _check_destinations(scenario: Scenario) -> None:
@@ -92,9 +103,18 @@ def _check_exits(scenario: Scenario) -> None:
             crew.failure > 0.0 or sum(shares(crew.to).values()) < 1.0 - 1e-9 for crew in crews
         )
 
+    def goes_to(name: str) -> set[str]:
+        onward = [shares(crew.to) for crew in scenario.serving(name) if crew.failure < 1.0]
+        return {to for each in onward for to, probability in each.items() if probability > 0.0}
+
     for name in scenario.places:
-        if not any(can_leave(other) for other in scenario.reach([name])):
-            loop = sorted(scenario.reach([name]), key=scenario.places.index)
+        found, ahead = {name}, [name]  # what it can come to; an exit of probability 0 is none
+        while ahead:
+            further = goes_to(ahead.pop()) - found
+            found |= further
+            ahead.extend(further)
+        if not any(can_leave(other) for other in found):
+            loop = sorted(found, key=scenario.places.index)
             raise ScenarioError(
                 f"nothing that enters {name!r} ever leaves: its requests go round among "
                 f"{', '.join(map(repr, loop))}; let some of them leave, with probabilities in "
@@ -123,9 +143,9 @@ def called(part: Any) -> str:
     return f"{type(part).__name__} {part.name!r}"
 
 
-def perhaps(name: str, known: Sequence[str]) -> str:
+def perhaps(name: object, known: Sequence[str]) -> str:
     """Return the end of an error about an unknown name: what was meant perhaps, or all there is."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(str(name), known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are: {', '.join(map(repr, known))}" if known else "; there are none"

@@ -159,7 +159,7 @@ class Scenario:
 
     # -- making others ---------------------------------------------------------------------------
 
-    def replace(self, name: str, **fields: Any) -> Scenario:
+    def replace(self, name: str, /, **fields: Any) -> Scenario:
         """Return a scenario in which part `name` has other values in some fields.
 
         Raises

@@ -268,3 +268,37 @@ def test_a_daily_cycle_has_rates_that_can_be(field: str, given: Any) -> None:
     fields = {"low": 1.0, "high": 2.0, "peak_hour": 14.0} | {field: given}
     with pytest.raises(ml.PartError, match=f"daily, {field}: "):
         ml.daily(**fields)
+
+
+# -- scenarios -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("to", "failure"), [({"inner": 0.5, "orders": 0.5, "out": 0.0}, 0.0), ("inner", 0.0)], ids=str
+)
+def test_an_exit_of_probability_0_is_no_exit(to: Any, failure: float) -> None:
+    with pytest.raises(ml.ScenarioError, match="nothing that enters 'orders' ever leaves"):
+        ml.Scenario(
+            SHOP,
+            ml.Service("orders", service_time=D(value=0.1), to=to, failure=failure),
+            ml.Service("inner", service_time=D(value=0.1), to={"orders": 1.0, "out": 0.0}),
+            ml.Service("out", service_time=D(value=0.1)),
+        )
+
+
+def test_no_part_is_called_as_a_replica_of_another() -> None:
+    """Both would draw the same random numbers."""
+    two = ml.Service("orders", replicas=2, service_time=D(value=0.1))
+    with pytest.raises(ml.ScenarioError, match="a part is called 'orders#1', as replica 1 of"):
+        ml.Scenario(SHOP, two, ml.Service("orders#1", service_time=D(value=0.1)))
+    ml.Scenario(SHOP, two, ml.Service("orders#2", service_time=D(value=0.1)))
+
+
+def test_a_part_may_be_renamed_and_asked_for_by_anything() -> None:
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="orders"), served(D(value=0.1))["orders"]
+    )
+    assert scenario.replace("shop", name="kiosk")["kiosk"].name == "kiosk"
+    nonsense: Any = 3
+    with pytest.raises(ml.ScenarioError, match="there is no part 3"):
+        scenario[nonsense]
