@@ -20,6 +20,7 @@ __all__ = ["Need", "drawn", "work_of"]
 
 Need = Callable[[Request], float]
 
+_KEPT = 1000  # columns of later visits at a time, 32 kB each
 LONGEST = 1e100  # seconds; far beyond it times would add up to infinity
 
 
@@ -47,6 +48,8 @@ def drawn(draws: Draws, of: Distribution | str, part: str, purpose: str, names: 
         except KeyError:
             at = draws.column(of, part, purpose, names[source], visit).at
             if visit:
+                if len(later) >= _KEPT:
+                    later.clear()  # a column that is made again has the same numbers
                 later[source, visit] = at
             else:
                 first[source] = at
