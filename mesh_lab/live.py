@@ -8,7 +8,6 @@ A process waits for them with ``yield``: ``outcome = yield inbox.put(event)``,
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +15,14 @@ import simpy
 
 from .engines.assembly import Assembly
 from .errors import ScenarioError
-from .ledger import OK, OUTCOMES, REJECTED, UNAVAILABLE, Request
+from .ledger import OUTCOMES, REJECTED, UNAVAILABLE, Request
 from .scenario import Part, Scenario
+from .sources.base import Source
 from .stations.handler import Handler
-from .stations.line import Line, Place
+from .stations.line import Crew, Line, Place
+from .takers import Get, Takers
 
-__all__ = ["Get", "LiveHandler", "LivePlace", "LiveSource", "Reply", "build"]
+__all__ = ["LiveHandler", "LivePlace", "LiveSource", "Reply", "build"]
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,6 @@ class Reply:
     event: Any
     outcome: str
     latency: float
-
-
-class Get(simpy.Event):
-    """The event of a `LivePlace.get`; its value is what was put in.
-
-    A process that stops waiting for it (because a timeout came first) must call `cancel`, or the
-    next thing that is put in goes to nobody.
-    """
-
-    def __init__(self, env: simpy.Environment, takers: _Takers) -> None:
-        super().__init__(env)
-        self._takers = takers
-
-    def cancel(self) -> None:
-        """Stop waiting; nothing happens if something was received already."""
-        self._takers.forget(self)
 
 
 class LivePlace:
@@ -137,7 +122,7 @@ class LivePlace:
             When a handler serves this queue, or it is a service: then nobody else takes from it.
         """
         crew = self._lines[0].crews[0]
-        if not isinstance(crew, _Takers):
+        if not isinstance(crew, Takers):
             raise ScenarioError(
                 f"{self.part.name!r} is served already, so nobody else can take from it; leave "
                 "the handler out, or send to a queue of your own with to="
@@ -165,7 +150,7 @@ class LivePlace:
 class LiveHandler:
     """A handler at work in a SimPy program."""
 
-    def __init__(self, part: Handler, crew: Any) -> None:
+    def __init__(self, part: Handler, crew: Crew) -> None:
         self.part = part
         self._crew = crew
 
@@ -175,22 +160,20 @@ class LiveHandler:
     @property
     def busy(self) -> int:
         """How many requests are in its hands now."""
-        return int(self._crew.held())
+        return self._crew.held()
 
 
 class LiveSource:
     """A source at work in a SimPy program; it sends by itself."""
 
-    def __init__(self, part: Any) -> None:
+    def __init__(self, part: Source) -> None:
         self.part = part
 
     def __repr__(self) -> str:
         return f"<live {self.part!r}>"
 
 
-def build(
-    env: simpy.Environment, *parts: Part, seed: int
-) -> tuple[LivePlace | LiveHandler | LiveSource, ...]:
+def build(env: simpy.Environment, *parts: Part, seed: int) -> tuple[Any, ...]:
     """Make live parts in a SimPy environment.
 
     Parameters
@@ -205,8 +188,8 @@ def build(
 
     Returns
     -------
-    tuple
-        The live parts, in the given order.
+    tuple of LivePlace, LiveHandler and LiveSource
+        The live parts, in the given order: of a queue or service, of a handler, of a source.
 
     Examples
     --------
@@ -235,20 +218,19 @@ def build(
     assembly = Assembly(env, scenario, seed, outside=True)
     for line in assembly.lines:
         if not line.crews:
-            line.crews.append(_Takers(assembly, line))
+            line.crews.append(Takers(assembly.clock, assembly.ledger, line))
     assembly.add_sources(lambda: False, lambda: False, endless=True)
     for source in assembly.live_sources:
         source.begin()
     made: list[LivePlace | LiveHandler | LiveSource] = []
     for part in parts:
-        if part in scenario.stations:
+        if isinstance(part, Source):
+            made.append(LiveSource(part))
+        elif isinstance(part, Handler):
+            made.append(LiveHandler(part, assembly.crews[part.name]))
+        else:
             lines = [line for line in assembly.lines if line.name == part.name]
             made.append(LivePlace(assembly, part, assembly.places[part.name], lines))
-        elif isinstance(part, Handler):
-            crews = assembly.crews[part.name]
-            made.append(LiveHandler(part, crews))
-        else:
-            made.append(LiveSource(part))
     return tuple(made)
 
 
@@ -256,61 +238,3 @@ class _OpenScenario(Scenario):
     """A scenario in which processes from outside may serve queues."""
 
     open_ended = True
-
-
-class _Takers:
-    """Processes that take from a queue by themselves: a crew with no work of its own."""
-
-    def __init__(self, assembly: Assembly, line: Line) -> None:
-        self._assembly = assembly
-        self._line = line
-        self._asking: deque[Get] = deque()
-        self.free = 0
-
-    def ask(self) -> Get:
-        """Let one more process wait for something."""
-        clock = self._assembly.clock
-        asked = Get(clock.env, self)
-        self._asking.append(asked)
-        self.free += 1
-        self._line.serve(clock.env.now)
-        self._line.let_in(clock.env.now)
-        clock.drain()
-        return asked
-
-    def forget(self, asked: Get) -> None:
-        """Let a process wait no longer."""
-        if asked in self._asking:
-            self._asking.remove(asked)
-            self.free -= 1
-
-    def start(self, request: Request, now: float) -> None:
-        """Give `request` to the process that has waited longest."""
-        ledger = self._assembly.ledger
-        ledger.start[request.call] = now
-        ledger.close(request.call, OK, now)
-        self.free -= 1
-        self._asking.popleft().succeed(request.payload)
-        ledger.end(request, OK)
-
-    def held(self) -> int:
-        """Return 0: what was taken is gone."""
-        return 0
-
-    def need(self, request: Request) -> float:
-        """Return 0: whoever takes decides how long it takes."""
-        return 0.0
-
-    def make_way(self, request: Request, now: float) -> Request | None:
-        """Nobody is interrupted."""
-        return None
-
-    def alive(self) -> bool:
-        """Whether something could still be taken: nobody can tell."""
-        return True
-
-    def crash(self, now: float) -> None:
-        """Nothing to do: outages belong to handlers."""
-
-    def recover(self, now: float) -> None:
-        """Nothing to do: outages belong to handlers."""

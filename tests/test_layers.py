@@ -40,7 +40,7 @@ ORDER = (
     ("saving", "summary", "invariants"),
     ("tally",),
     ("engines",),
-    ("simulate",),
+    ("simulate", "takers"),
     ("explain", "live"),
     ("study",),
     ("plots",),

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..draws import checked_seed
 from ..errors import ScenarioError
 from ..ledger import OUTCOMES
 from ..scenario import Scenario
@@ -70,9 +71,8 @@ def seeds(seed: int, n: int) -> tuple[int, ...]:
     >>> set(seeds(7, 100)) & set(seeds(8, 100))
     set()
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ScenarioError(f"seed is {seed!r}, but must be a whole number, 0 or more")
-    sequences = (np.random.SeedSequence(int(seed), spawn_key=(i,)) for i in range(n))
+    entropy = checked_seed(seed)
+    sequences = (np.random.SeedSequence(entropy, spawn_key=(i,)) for i in range(n))
     return tuple(int(sequence.generate_state(1, np.uint64)[0]) for sequence in sequences)
 
 
