@@ -271,7 +271,7 @@ def _without(part: Any, name: str) -> Any:
     return part
 
 
-def report(case: Case) -> str:
+def report(case: Case, tries: int = 400) -> str:
     """Return the first difference of a shrunken case, and the case."""
-    small = shrink(case, lambda c: first_difference(c, tolerate_errors=True) is not None)
+    small = shrink(case, lambda c: first_difference(c, tolerate_errors=True) is not None, tries)
     return f"{first_difference(small, tolerate_errors=True)}\n{small!r}"
