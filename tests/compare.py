@@ -212,21 +212,22 @@ def _shown(row: dict[str, Any], columns: tuple[str, ...]) -> str:
 
 def shrink(case: Case, fails: Callable[[Case], bool], tries: int = 400) -> Case:
     """Return a smaller case for which `fails` is still true."""
-    again = True
-    while again and tries > 0:
-        again = False
-        for smaller in _smaller(case):
-            tries -= 1
-            if tries <= 0:
-                break
-            try:
-                _ = smaller.scenario  # do the parts still fit together?
-                failing = fails(smaller)
-            except (ml.MeshLabError, ZeroDivisionError):
-                continue
-            if failing:
-                case, again = smaller, True
-                break
+    at, since = 0, 0  # which of the smaller ones is tried, how many were in vain in a row
+    while tries > 0:
+        candidates = list(_smaller(case))
+        if since >= len(candidates):
+            break
+        smaller = candidates[at % len(candidates)]
+        try:
+            fitting = bool(smaller.scenario.sources)  # raises where the parts do not fit
+            tries -= fitting
+            failing = fitting and fails(smaller)
+        except ml.MeshLabError:
+            failing = False
+        if failing:
+            case, since = smaller, 0
+        else:
+            at, since = at + 1, since + 1
     return case
 
 

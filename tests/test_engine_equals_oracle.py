@@ -54,7 +54,7 @@ def test_a_difference_is_reported_small_and_can_be_pasted() -> None:
     assert seed is not None
     case = make(seed)
     with planted(name):
-        text = report(case, tries=100)
+        text = report(case, tries=150)
         pasted = text[text.index("Case(") :]
         small = eval(pasted, {**vars(ml), "Case": Case, "ByClass": ByClass})
         assert first_difference(small) is not None
