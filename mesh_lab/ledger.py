@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .clock import Clock
+from .errors import MeshLabError
 
 __all__ = ["OUTCOMES", "Ledger", "Request"]
 
@@ -105,9 +107,9 @@ class Ledger:
         self.worked = array("d")
         self._io = io
         size = _GROWTH if rows is None else rows
-        self._grow_requests(size)
+        self._room(self._grow_requests, size)
         if visits:
-            self._grow_calls(size)
+            self._room(self._grow_calls, size)
 
     # -- while it runs -------------------------------------------------------------------------
 
@@ -138,7 +140,7 @@ class Ledger:
         try:
             self.sent[call] = now
         except IndexError:
-            self._grow_calls(max(call, _GROWTH))
+            self._room(self._grow_calls, max(call, _GROWTH))
             self.sent[call] = now
         self.call_request[call] = request.row
         self.station[call] = station
@@ -193,9 +195,18 @@ class Ledger:
 
     def grow(self, row: int) -> None:
         """Make room for request `row` and more, where nobody knew how many there would be."""
-        self._grow_requests(max(row, _GROWTH))
+        self._room(self._grow_requests, max(row, _GROWTH))
 
     # -- room ----------------------------------------------------------------------------------
+
+    def _room(self, of: Callable[[int], None], more: int) -> None:
+        try:
+            of(more)
+        except (MemoryError, OverflowError, ValueError):
+            raise MeshLabError(
+                f"the rows of {more:,} more requests do not fit into memory; run with "
+                "keep='summary', which needs the same memory however long the run is"
+            ) from None
 
     def _grow_requests(self, more: int) -> None:
         self.request_source.frombytes(bytes(2 * more))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import Columns
+from .errors import ScenarioError
 from .ledger import IN_FLIGHT, OK, OUTCOMES
 from .scenario import Scenario
 from .stations.service import Service
@@ -280,6 +281,8 @@ class Run:
 
     def with_warmup(self, warmup: float) -> Run:
         """Return the same run with another warm-up, seconds."""
+        if isinstance(warmup, bool) or not isinstance(warmup, int | float) or not warmup >= 0.0:
+            raise ScenarioError(f"warmup is {warmup!r}, but must be a time in seconds, 0 or more")
         return Run(
             self.scenario,
             self.seed,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import fitting
 from .errors import ScenarioError, ScenarioFileError
 from .fitting import perhaps
-from .sources.base import Source
+from .sources.base import OpenSource, Source
 from .sources.merge import Merge
 from .stations.handler import Handler, WorkingFields, shares
 from .stations.queue import Queue
@@ -59,6 +59,11 @@ class Scenario:
                 raise ScenarioError(
                     f"{part!r} is not a part; a scenario is made of sources, queues, handlers "
                     "and services"
+                )
+            if type(part) in (Source, OpenSource):
+                raise ScenarioError(
+                    f"{part!r} makes no arrivals by itself; it is what all sources have in common. "
+                    "Take Poisson, Renewal, Replay, Users or another"
                 )
         self.parts = parts
         fitting.check(self)

@@ -269,11 +269,11 @@ def _check_options(warmup: float | str, keep: str, engine: str) -> None:
         raise ScenarioError(
             f"warmup is {warmup!r}, but must be a time in seconds, 0 or more, or 'auto'"
         )
-    if keep not in {"rows", "summary"}:
+    if keep not in ("rows", "summary"):
         raise ScenarioError(f"keep is {keep!r}; there are: 'rows', 'summary'")
     if keep == "summary" and warmup == "auto":
         raise ScenarioError("warmup='auto' needs the rows of the run; give seconds, or keep='rows'")
-    if engine not in {"auto", "simpy"}:
+    if engine not in ("auto", "simpy"):
         raise ScenarioError(f"engine is {engine!r}; there are: 'auto', 'simpy'")
 
 

@@ -303,3 +303,27 @@ def test_a_file_whose_parts_do_not_fit_is_named(tmp_path: Any) -> None:
     path.write_text("mesh_lab: 1\nparts:\n- {kind: Poisson, name: a, rate: 1.0, to: s}\n")
     with pytest.raises(ml.ScenarioFileError, match=r"shop\.yaml: Poisson 'a', to: there is no"):
         ml.Scenario.from_yaml(path)
+
+
+def test_what_all_sources_have_in_common_is_no_source() -> None:
+    common = type(source()).__mro__[1]
+    with pytest.raises(ml.ScenarioError, match="makes no arrivals by itself"):
+        ml.Scenario(common("a", to="s"), service())
+
+
+@pytest.mark.parametrize("options", [{"keep": ["rows"]}, {"engine": ["simpy"]}], ids=str)
+def test_options_of_another_type_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ml.ScenarioError, match="there are: '"):
+        ml.simulate(ml.Scenario(source(), service()), requests=1, seed=1, **options)
+
+
+def test_more_rows_than_memory_holds_are_refused() -> None:
+    with pytest.raises(ml.MeshLabError, match="do not fit into memory; run with keep='summary'"):
+        ml.simulate(ml.Scenario(source(), service()), requests=10**30, seed=1)
+
+
+@pytest.mark.parametrize("warmup", [-1.0, "x", True, float("nan")])
+def test_another_warmup_must_be_a_time(warmup: Any) -> None:
+    run = ml.simulate(ml.Scenario(source(), service()), requests=10, seed=1)
+    with pytest.raises(ml.ScenarioError, match="must be a time in seconds, 0 or more"):
+        run.with_warmup(warmup)
