@@ -114,7 +114,7 @@ SERVICE = {"service_time": ml.Exponential(mean=1.0)}
         {"service_time": lambda request, rng: 1.0},
         {"balancer": Newest()},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_whatever_it_cannot_do_goes_to_the_general_engine(fields: dict[str, Any]) -> None:
     service = ml.Service("s", **{**SERVICE, **fields})
