@@ -135,9 +135,7 @@ def test_get_can_be_cancelled_so_that_nothing_goes_to_nobody() -> None:
 
 def test_nobody_else_takes_from_a_queue_that_a_handler_serves() -> None:
     env = simpy.Environment()
-    inbox, _ = ml.build(
-        env, ml.Queue("inbox"), ml.Handler("h", source="inbox", work=FOUR), seed=1
-    )
+    inbox, _ = ml.build(env, ml.Queue("inbox"), ml.Handler("h", source="inbox", work=FOUR), seed=1)
     with pytest.raises(ml.ScenarioError, match="'inbox' is served already"):
         inbox.get()
 
