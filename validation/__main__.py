@@ -25,7 +25,7 @@ from tests.faults import FAULTS
 from .models import MODELS, Model
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-LOAD, REPLICATIONS, WARMUP = 0.95, 20, 20_000.0
+LOAD, REPLICATIONS, WARMUP = 0.95, 20, 5_000.0
 REQUESTS, PLANTED_REQUESTS = 300_000, 60_000
 
 
