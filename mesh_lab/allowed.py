@@ -62,7 +62,9 @@ def allowed(hint: Any) -> str:
     if kind in _PLAIN:
         return _PLAIN[kind]
     name = getattr(kind, "__name__", str(kind))
-    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+    article = "an" if name[0] in "AEIOU" else "a"
+    example = vars(kind).get("such_as") if isinstance(kind, type) else None  # of a base itself
+    return f"{article} {name}" + (f" such as {example}" if isinstance(example, str) else "")
 
 
 def inside(hint: Any, at: Any, container: Any, of: str = "item") -> Any:

@@ -74,12 +74,17 @@ PLACES = "a string, a dict (of a string to a number from 0 to 1), or None"
         ({"to": {1: 0.5}}, "to: has the key 1, but must be a string"),
         (
             {"deadline": -1},
-            "deadline: is -1, but must be a number of at least 0, a Distribution, or None",
+            "deadline: is -1, but must be a number of at least 0, a Distribution such as "
+            "Exponential(mean=0.1), or None",
         ),
         ({"steps": 5}, "steps: is 5, but must be a list (each item a number above 0)"),
         ({"steps": [1, -1, "x"]}, "steps[1]: is -1, but must be a number above 0"),
         ({"order": "filo"}, "order: is 'filo', but must be 'fifo' or 'lifo'"),
-        ({"work": 3}, "work: is 3, but must be a function, a Distribution, or None"),
+        (
+            {"work": 3},
+            "work: is 3, but must be a function, a Distribution such as Exponential(mean=0.1), "
+            "or None",
+        ),
         (
             {"outages": [(1, 2), (3, -4)]},
             "outages[1][1]: is -4, but must be a number of at least 0",
@@ -148,7 +153,10 @@ def test_a_long_value_is_cut_in_the_message() -> None:
         (list[int], "a list"),
         (Literal["a"], "'a'"),
         (Callable, "a function"),
-        (Exponential | Distribution, "an Exponential or a Distribution"),
+        (
+            Exponential | Distribution,
+            "an Exponential, or a Distribution such as Exponential(mean=0.1)",
+        ),
     ],
 )
 def test_types_in_words(hint: Any, words: str) -> None:

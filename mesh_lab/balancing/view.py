@@ -8,6 +8,7 @@ being served there.  That is all that the rules here may look at.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from ..ledger import Request
 from ..parts import part
@@ -36,6 +37,8 @@ class View:
 @part
 class Balancer:
     """The base of every balancing rule that can be declared."""
+
+    such_as: ClassVar[str] = "RoundRobin()"  # what an error gives as an example
 
     def picker(self, endpoints: int, chances: Chances) -> Pick:
         """Return the rule with fresh state for so many endpoints.

@@ -15,7 +15,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,8 @@ class Distribution(ABC):
     ``scv`` (as fields or as properties), ``_draw(rng, size)``, ``_cdf(x)`` for an array of
     non-negative ``x``, and ``_laplace(s)`` for a positive, finite ``s``.
     """
+
+    such_as: ClassVar[str] = "Exponential(mean=0.1)"  # what an error gives as an example
 
     if TYPE_CHECKING:  # at run time these would hide the fields of the same names
 
