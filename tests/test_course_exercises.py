@@ -68,6 +68,41 @@ def test_the_first_failing_case_is_shown_with_expected_and_got() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("got", "expected", "within", "shown"),
+    [
+        (1 / 3, 2 / 3, 0.05, ["0.666667 (within 5 %)", "0.333333"]),
+        (np.float64(1 / 3), 2, 0.1, ["2 (within 10 %)", "0.333333"]),
+        ([1 / 3, 1], (2 / 3, 1), 0.05, ["(0.666667, 1) (within 5 %)", "[0.333333, 1]"]),
+        ({"a": 1 / 3}, {"a": 2 / 3}, 0.005, ["{'a': 0.666667} (within 0.5 %)", "{'a': 0.333333}"]),
+        ("a", 2 / 3, 0.05, ["0.666667 (within 5 %)", "'a'"]),
+        # Six digits would show the same number twice.
+        (1.000003, 1.0, 2e-6, ["1.0 (within 0.0002 %)", "1.000003"]),
+        (1 / 3, 2 / 3, 1e-9, ["0.6666666666666666", "0.3333333333333333"]),
+        ("a", "b", 0.05, ["'b'", "'a'"]),
+        (1 / 3, True, 0.05, ["True", "0.3333333333333333"]),
+        (1 / 3, passes("more than 0.5", lambda x: x > 0.5), 0.05, ["more than 0.5", str(1 / 3)]),
+    ],
+)
+def test_a_case_with_room_shows_its_room_and_6_digits(
+    got: Any, expected: Any, within: float, shown: list[str]
+) -> None:
+    @exercise("02.any", wrong=[max])
+    def checked(answer: Any) -> Iterator[Case]:
+        yield case(lambda: answer, says="it", expected=expected, within=within)
+
+    lines = judge(checked, got).text.splitlines()[2:]
+    assert lines == [f"  expected  {shown[0]}", f"  got       {shown[1]}"]
+
+
+def test_a_case_with_room_shows_it_when_the_answer_raises() -> None:
+    @exercise("02.any", wrong=[max])
+    def checked(answer: Any) -> Iterator[Case]:
+        yield case(answer, says="it", expected=2 / 3, within=0.05)
+
+    assert "expected  0.666667 (within 5 %)\n  raised" in judge(checked, lambda: 1 / 0).text
+
+
 class Hostile:
     def __eq__(self, other: object) -> bool:
         raise RuntimeError("no comparing")
@@ -232,6 +267,7 @@ def test_check_prints_and_raises_only_in_strict_mode(
         ("02.other", "no exercise '02.other'; notebook 02 has: 02.root_half"),
         ("93.other", "nb93.py is not there"),
         ("other", "it looks like '02.littles_law'"),
+        ("root_half", "'root_half' is no exercise's name: did you mean '02.root_half'?"),
     ],
 )
 def test_an_unknown_exercise_is_told_to_a_learner_and_raised_in_strict_mode(
@@ -273,3 +309,34 @@ def test_the_solution_shown_runs_on_its_own_and_holds_no_check(
     namespace: dict[str, Any] = {}
     exec(shown, namespace)
     assert namespace["root_half"](8.0) == 2.0
+
+
+def test_a_name_without_quotes_is_told(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def root_half(value: float) -> float:
+        return value
+
+    solution(root_half)  # type: ignore[arg-type]
+    check(root_half, root_half)  # type: ignore[arg-type]
+    solution(3)  # type: ignore[arg-type]
+    assert capsys.readouterr().out.splitlines() == [
+        "solution: give the exercise's name in quotes, like '02.root_half'",
+        "check: cannot be checked: give the exercise's name in quotes, like '02.root_half'",
+        "solution: give the exercise's name in quotes, like '02.littles_law'",
+    ]
+
+
+@pytest.mark.parametrize("answer", [5, None, "root_half", [1.0], Hostile()])
+def test_a_value_for_a_function_is_told(
+    course: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Any,
+) -> None:
+    told = 'this exercise wants the function root_half: check("02.root_half", root_half).'
+    check("02.root_half", answer)
+    assert told in capsys.readouterr().out
+    check("02.root_half", ...)
+    assert "not attempted yet" in capsys.readouterr().out
+    monkeypatch.setenv("MESH_LAB_STRICT", "1")
+    with pytest.raises(ExerciseError, match="wants the function root_half"):
+        check("02.root_half", answer)

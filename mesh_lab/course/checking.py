@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 from ..errors import ExerciseError
-from .exercises import judge
-from .lessons import find
+from .exercises import Exercise, Verdict, is_blank, judge
+from .lessons import Lesson, find
+from .showing import shown
 
 __all__ = ["check", "solution"]
 
@@ -32,12 +33,12 @@ def check(name: str, answer: object) -> None:
         Only in strict mode: the answer is blank or wrong, or there is no such exercise.
     """
     try:
-        _, judged = find(name)
-        verdict = judge(judged, answer)
+        there, judged = find(name)
+        verdict = _not_a_function(there, judged, answer) or judge(judged, answer)
     except ExerciseError as error:
         if _strict():
             raise
-        print(f"{name}: cannot be checked: {error}")
+        print(f"{_called(name, 'check')}: cannot be checked: {error}")
         return
     if _strict() and verdict.kind != "correct":
         raise ExerciseError(verdict.text)
@@ -49,7 +50,24 @@ def solution(name: str) -> None:
     try:
         print(find(name)[0].source(name), end="")
     except ExerciseError as error:
-        print(f"{name}: {error}")
+        print(f"{_called(name, 'solution')}: {error}")
+
+
+def _not_a_function(there: Lesson, judged: Exercise, answer: object) -> Verdict | None:
+    """Return the verdict on a value where the exercise asks for a function, else None."""
+    if callable(answer) or is_blank(answer) or not callable(there.solution(judged.name)):
+        return None
+    wanted = judged.name.partition(".")[2]
+    return Verdict(
+        "wrong",
+        f"{judged.name}: not yet. The answer is {shown(answer)}, but this exercise wants the "
+        f'function {wanted}: check("{judged.name}", {wanted}).',
+    )
+
+
+def _called(name: object, otherwise: str) -> str:
+    """Return what a message begins with: the name, unless it is something else than a name."""
+    return name if isinstance(name, str) else otherwise
 
 
 def _strict() -> bool:

@@ -23,7 +23,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Case", "Exercise", "Passes", "Verdict", "case", "exercise", "judge", "passes"]
+from .showing import rounded, shown, told
+
+__all__ = [
+    "Case",
+    "Exercise",
+    "Passes",
+    "Verdict",
+    "case",
+    "exercise",
+    "is_blank",
+    "judge",
+    "passes",
+]
 
 Cases = Callable[[Any], Iterable["Case"]]
 
@@ -131,23 +143,23 @@ def judge(judged: Exercise, answer: object) -> Verdict:
         f"{judged.name}: not attempted yet. Put your answer where the ... is, and run both cells"
         f' again. solution("{judged.name}") shows ours.',
     )
-    if _is_blank(answer):
+    if is_blank(answer):
         return blank
     case_now: Case | None = None
     try:
         for case_now in judged.cases(_noticing(answer)):
             got = case_now.compute()
-            if _is_blank(got):
+            if is_blank(got):
                 return blank
             if not _meets(got, case_now.expected, case_now.within):
-                return Verdict("wrong", _failure(judged.name, case_now, "got", _shown(got)))
+                return Verdict("wrong", _unmet(judged.name, case_now, got))
     except BlankAnswer:
         return blank
     except (Exception, SystemExit) as error:
         # A blank that was computed with: "unsupported operand type(s) for +: 'int' and 'ellipsis'".
-        if "ellipsis" in _text(error).lower():
+        if "ellipsis" in told(error).lower():
             return blank
-        return Verdict("wrong", _failure(judged.name, case_now, "raised", _text(error)))
+        return Verdict("wrong", _failure(judged.name, case_now, "raised", told(error)))
     if case_now is None:
         return Verdict("wrong", f"{judged.name}: this check has no case; nothing was checked.")
     return Verdict("correct", f"{judged.name}: correct.")
@@ -165,28 +177,56 @@ def _noticing(answer: Any) -> Any:
     @functools.wraps(answer)
     def noticed(*args: Any, **kwargs: Any) -> Any:
         given = answer(*args, **kwargs)
-        if _is_blank(given):
+        if is_blank(given):
             raise BlankAnswer
         return given
 
     return noticed
 
 
-def _failure(name: str, failed: Case | None, verb: str, outcome: str) -> str:
+def _unmet(name: str, failed: Case, got: object) -> str:
+    """Tell what was expected and what came; as rounded numbers if that still tells them apart."""
+    if _is_rough(failed):
+        brief = shown(rounded(got))
+        if brief != shown(rounded(failed.expected)):
+            return _failure(name, failed, "got", brief)
+    return _failure(name, failed, "got", shown(got), briefly=False)
+
+
+def _failure(
+    name: str, failed: Case | None, verb: str, outcome: str, *, briefly: bool = True
+) -> str:
     if failed is None:
         return f"{name}: not yet. Your answer could not be checked:\n  {verb:9} {outcome}"
     wanted = failed.expected
-    expected = wanted.says if isinstance(wanted, Passes) else _shown(wanted)
+    expected = wanted.says if isinstance(wanted, Passes) else shown(wanted)
+    if _is_rough(failed):
+        number = shown(rounded(wanted)) if briefly else expected
+        expected = f"{number} (within {100 * failed.within:.3g} %)"
     return (
         f"{name}: not yet.\n  case      {failed.says}\n  expected  {expected}\n  {verb:9} {outcome}"
     )
 
 
-def _is_blank(value: object) -> bool:
+def _is_rough(asked: Case) -> bool:
+    """Tell whether a case leaves room in which the last of 16 digits say nothing."""
+    return asked.within > 1e-6 and _has_number(asked.expected)
+
+
+def _has_number(value: object) -> bool:
     if isinstance(value, Mapping):
-        return any(_is_blank(part) for part in value.values())
+        return any(_has_number(part) for part in value.values())
+    if _is_sequence(value):
+        return any(_has_number(part) for part in _items(value))
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether `value` is ``...``, or a list, tuple or mapping with one in it."""
+    if isinstance(value, Mapping):
+        return any(is_blank(part) for part in value.values())
     if isinstance(value, list | tuple):
-        return any(_is_blank(part) for part in value)
+        return any(is_blank(part) for part in value)
     return value is ...
 
 
@@ -235,26 +275,6 @@ def _items(values: Any) -> Iterator[Any]:
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     name = getattr(function, "__name__", "your answer")
-    given = [_shown(arg) for arg in args]
-    given += [f"{key}={_shown(value)}" for key, value in kwargs.items()]
+    given = [shown(arg) for arg in args]
+    given += [f"{key}={shown(value)}" for key, value in kwargs.items()]
     return f"{name}({', '.join(given)})"
-
-
-def _shown(value: object) -> str:
-    """Return a short ``repr`` of anything a learner may come up with."""
-    if value is None:
-        return "None (does the function return its result?)"
-    if isinstance(value, np.generic):
-        value = value.item()
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__} that cannot be shown"
-    return text if len(text) <= 300 else f"{text[:297]}..."
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:
-        return type(error).__name__

@@ -19,7 +19,7 @@ from ..data import find_in_repository
 from ..errors import ExerciseError
 from .exercises import Exercise
 
-__all__ = ["Lesson", "find", "lesson", "load"]
+__all__ = ["Lesson", "find", "lesson", "load", "solution_files"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,12 @@ class Lesson:
     def source(self, name: str) -> str:
         """Return the solution of the exercise `name` as text that runs on its own."""
         return _with_what_it_uses(self.path.read_text(encoding="utf-8"), _object_of(name))
+
+
+def solution_files() -> list[Path]:
+    """Return the file of solutions of every notebook; none where there is no course."""
+    folder = find_in_repository(Path("notebooks", "solutions"))
+    return sorted(folder.glob("nb*.py")) if folder is not None else []
 
 
 def lesson(number: str) -> Lesson:
@@ -90,14 +96,31 @@ def load(path: Path) -> Lesson:
 
 def find(name: str) -> tuple[Lesson, Exercise]:
     """Return the exercise `name` and the lesson it belongs to."""
-    number, dot, _ = name.partition(".") if isinstance(name, str) else ("", "", "")
+    if not isinstance(name, str):
+        called = getattr(name, "__name__", "")
+        like = " or ".join(_ending(called)) or "'02.littles_law'"
+        raise ExerciseError(f"give the exercise's name in quotes, like {like}")
+    number, dot, _ = name.partition(".")
     if not dot or not number.isdecimal() or len(number) > 4:
-        raise ExerciseError(f"{name!r} is no exercise's name: it looks like '02.littles_law'")
+        like = " or ".join(_ending(name))
+        meant = f"did you mean {like}?" if like else "it looks like '02.littles_law'"
+        raise ExerciseError(f"{name!r} is no exercise's name: {meant}")
     there = lesson(number)
     if name not in there.exercises:
         known = ", ".join(sorted(there.exercises)) or "none"
         raise ExerciseError(f"no exercise {name!r}; notebook {number} has: {known}")
     return there, there.exercises[name]
+
+
+def _ending(name: str) -> list[str]:
+    """Return, in quotes, the exercises of every notebook that ask for the object `name`."""
+    found = []
+    for path in solution_files():
+        try:
+            found += [repr(one) for one in load(path).exercises if _object_of(one) == name]
+        except ExerciseError:  # somebody else's fault, told when that notebook is asked for
+            continue
+    return found
 
 
 def _object_of(name: str) -> str:
