@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from .figures import show
+from .lessons import solution_files
 
 __all__ = ["predict", "reveal", "score"]
 
@@ -25,13 +27,19 @@ Guesses = dict[str, dict[str, Guess]]
 # What has been revealed in this session, so that `score` can put it beside the guesses.
 _revealed: Guesses = {}
 
+# As near as this, relative to what it was, a guess is called close.
+_CLOSE = 0.05
+
 
 class LedgerError(Exception):
     """The ledger cannot be read or written."""
 
 
 def predict(name: str, **guesses: Any) -> None:
-    """Keep the reader's guesses under `name`; a blank (``...``) prints one fixed line.
+    """Keep the reader's guesses under `name`; a blank (``...``) changes nothing.
+
+    While nothing is kept under `name`, a blank prints one fixed line; afterwards it tells which
+    earlier guess stands.
 
     Parameters
     ----------
@@ -43,21 +51,30 @@ def predict(name: str, **guesses: Any) -> None:
     if not guesses:
         raise TypeError(f'predict("{name}") needs something to guess, like ms=...')
     given = {key: value for key, value in guesses.items() if value is not ...}
+    blank = [key for key in guesses if key not in given]
     if not given:
-        print(f"{name}: no prediction yet. Put your guess where the ... is, before you run on.")
+        print(f"{name}: {_standing(name, blank)}")
         return
     for key, value in given.items():
         if not _is_guess(value):
             print(f"{name}: {key} = {value!r} is not a number or a word; nothing was noted.")
             return
+        if isinstance(value, str) and _NUMBER.match(value):
+            print(
+                f"{name}: {key} = {value!r}: give a number without the unit and without quotes; "
+                "nothing was noted."
+            )
+            return
     try:
         ledger = _read()
+        earlier = {key: ledger[name][key] for key in blank if key in ledger.get(name, {})}
         ledger[name] = {**ledger.get(name, {}), **given}
         _write(ledger)
     except LedgerError as error:
         print(f"{name}: not noted: {error}")
         return
-    print(f"{name}: noted, {_listed(given)}.")
+    stands = f"; your earlier guess stands: {_listed(earlier)}" if earlier else ""
+    print(f"{name}: noted, {_listed(given)}{stands}.")
 
 
 def reveal(name: str, **actual: Guess) -> None:
@@ -75,6 +92,13 @@ def reveal(name: str, **actual: Guess) -> None:
     for key, value in actual.items():
         outcomes[key] = _plain(value)
         print(_compared(name, key, outcomes[key], guesses.get(key)))
+    others = {key: guess for key, guess in guesses.items() if key not in outcomes}
+    missing = [key for key in actual if key not in guesses]
+    if missing and others:
+        print(
+            f"{name}: your guess {_listed(others)} was not compared: what is asked is called "
+            f"{', '.join(missing)}. Is the name right?"
+        )
 
 
 def score(number: str) -> None:
@@ -85,6 +109,11 @@ def score(number: str) -> None:
     number : str
         The notebook, as in ``"02"``.
     """
+    known = _notebooks()
+    if not isinstance(number, str) or number not in known:
+        names = ", ".join(f'"{one}"' for one in known) or 'like "02"'
+        print(f"score({number!r}): give the number of a notebook in quotes: {names}.")
+        return
     guesses = _guesses()
     outcomes = {
         (name, key): value
@@ -93,25 +122,68 @@ def score(number: str) -> None:
         for key, value in part.items()
     }
     made = {at: guesses[at[0]][at[1]] for at in outcomes if at[1] in guesses.get(at[0], {})}
-    print(f"Notebook {number}: {len(made)} of {len(outcomes)} predictions made.")
+    loose = [
+        (name, key, guess)
+        for name, part in guesses.items()
+        if name.startswith(f"{number}.")
+        for key, guess in part.items()
+        if (name, key) not in outcomes
+    ]
+    if outcomes:
+        more = f", and {len(loose)} that nothing was compared with" if loose else ""
+        print(f"Notebook {number}: {len(made)} of {len(outcomes)} predictions made{more}.")
+    else:
+        made_so_far = "1 prediction" if len(loose) == 1 else f"{len(loose)} predictions"
+        print(f"Notebook {number}: {made_so_far} made, nothing revealed yet.")
     ratios = {}
     for (name, key), guess in made.items():
         value = outcomes[name, key]
         print(_compared(name, key, value, guess))
         if not isinstance(guess, str) and not isinstance(value, str) and guess > 0 and value > 0:
             ratios[f"{name} ({key})"] = guess / value
+    for name, key, guess in loose:
+        print(
+            f"{name}: {key} = {_short(guess)} was never compared: is the name right, and did the "
+            "cell with its reveal run?"
+        )
+    if loose:
+        print(f"Your guesses are kept in {_path()}.")
     if ratios:
         _draw(ratios)
+
+
+def _notebooks() -> list[str]:
+    """Return the numbers of the notebooks: of the course's, and of what was revealed."""
+    numbers = {path.stem.removeprefix("nb") for path in solution_files()}
+    return sorted(numbers | {name.partition(".")[0] for name in _revealed})
+
+
+def _standing(name: str, blank: list[str]) -> str:
+    """Return what a blank prints: the fixed line, or the earlier guess that `reveal` will take."""
+    try:
+        kept = _read().get(name, {})
+    except LedgerError:  # whoever guesses or reveals is told
+        kept = {}
+    earlier = {key: kept[key] for key in blank if key in kept}
+    if not earlier:
+        return "no prediction yet. Put your guess where the ... is, before you run on."
+    others = [key for key in blank if key not in kept]
+    without = f"; no guess yet of {', '.join(others)}" if others else ""
+    return f"your earlier guess stands: {_listed(earlier)}{without}."
 
 
 def _compared(name: str, key: str, value: Guess, guess: Guess | None) -> str:
     was = f"{name}: {key} = {_short(value)}"
     if guess is None:
         return f"{was} (no prediction to compare with)."
+    if isinstance(guess, str) and not isinstance(value, str):
+        return f"{was}; you said {guess}, which is not a number."
     if isinstance(guess, str) or isinstance(value, str):
         return f"{was}; you said {_short(guess)}: {'right' if guess == value else 'not so'}."
     if guess == value:
         return f"{was}; you said the same."
+    if abs(guess - value) <= _CLOSE * abs(value):
+        return f"{was}; you said {_short(guess)}: close (within {100 * _CLOSE:.0f} %)."
     if guess > 0 and value > 0:
         word, factor = ("high", guess / value) if guess > value else ("low", value / guess)
         return f"{was}; you said {_short(guess)}: too {word}, by a factor of {factor:.3g}."
@@ -136,6 +208,10 @@ def _draw(ratios: dict[str, float]) -> None:
 def _is_guess(value: object) -> bool:
     plain = _plain(value)
     return isinstance(plain, str) or (isinstance(plain, int | float) and math.isfinite(plain))
+
+
+# What a word begins with that was meant as a number: "7 ms", "-3", ".5 s".
+_NUMBER = re.compile(r"\s*[-+~]?\s*[.,]?\d")
 
 
 def _plain(value: Any) -> Any:
