@@ -12,6 +12,7 @@ from ..errors import PlotError, ScenarioError
 from ..run import Run
 from .given import Floats, Runs, Some, Window, labelled, latencies, one_run, stretch
 from .labels import Line, label_lines
+from .panels import time_name
 from .style import (
     GREY,
     Look,
@@ -105,7 +106,8 @@ def arrivals(
         )
     ax.set_xlim(start * unit.scale, end * unit.scale)
     _rug(ax, rugs, max(top, 1e-9))
-    name_axes(ax, unit.label("time"), f"arrivals per second,\ncounted over {duration(width)}")
+    counted = f"arrivals per second,\ncounted over {duration(width)}"
+    name_axes(ax, time_name(ax, unit.label("time")), counted)
     grid(ax, "y")
     label_lines(ax, drawn)
     return ax

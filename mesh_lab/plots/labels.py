@@ -191,7 +191,8 @@ def _cost(
         dx = np.maximum(np.maximum(left[:, None] - path[:, 0], path[:, 0] - right[:, None]), 0.0)
         dy = np.maximum(np.maximum(low[:, None] - path[:, 1], path[:, 1] - top[:, None]), 0.0)
         away = np.hypot(dx, dy)
-        cost += 12.0 * np.count_nonzero(away == 0.0, axis=1)
+        # a corner may be half a step from the nearest point
+        cost += 12.0 * np.count_nonzero(away <= _STEP / 2.0, axis=1)
         if j != own:  # a label must be nearer to its own line than to any other
             cost += 35.0 * np.clip(1.0 - away.min(axis=1) / 24.0, 0.0, 1.0)
     return np.asarray(cost)

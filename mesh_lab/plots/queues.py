@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from ..errors import PlotError
@@ -16,6 +16,7 @@ from ..statistics import time_average
 from .envelope import Envelope, clipped, envelope
 from .given import Floats, Window, one_run, stretch
 from .labels import Line, label_lines
+from .panels import round_ticks, time_name
 from .style import (
     GREY,
     LABEL_SIZE,
@@ -92,39 +93,45 @@ def queue(
     ax = axes_or_new(ax)
     ax.set_xlim(start * unit.scale, end * unit.scale)
     changes = np.count_nonzero((time > start) & (time < end))
-    drawn, said, top = [], [], 1.0
+    drawn: list[Line] = []
+    said, top = [], 1.0
     for which, values in (("waiting", waiting), ("busy", busy)):
         if which not in shown:
             continue
         highest = int(clipped(time, values, start, end)[1].max())
         if changes <= EXACT:
-            line = _exact(ax, *clipped(time, values, start, end), which, unit.scale)
+            lines = [_exact(ax, *clipped(time, values, start, end), which, unit.scale)]
         else:
-            line = _summed_up(ax, envelope(time, values, start, end, COLUMNS), which, unit.scale)
+            lines = _summed_up(ax, envelope(time, values, start, end, COLUMNS), which, unit.scale)
+        if len(shown) == 1:
+            lines[0].label = ""  # the axis says what the only line is
         average = time_average(time, values, start, end)
         if mean:
             ax.axhline(average, color=_COLOURS[which], linewidth=1.2, dashes=(1, 1.5), zorder=3)
-            line.label += f", {number(average)} on average"
-        drawn.append(line)
+            lines[0].label = f"{which}, {number(average)} on average"
+        drawn += lines
         top = max(top, float(highest))
         said.append(f"{which} {number(average)} on average, at most {highest}")
-    if changes > EXACT:
-        _say_how(ax, (end - start) / COLUMNS)
     tell(ax, f"{name}, {number(start)} to {number(end)} s: {'; '.join(said)}")
     room = _room(run, name, endpoint) if "waiting" in shown else None
     if room is not None and room <= 1.5 * top:
         top = max(top, room)
         _mark_room(ax, room)
-    ax.set_ylim(0.0, top * 1.12)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylim(0.0, top * (1.12 if len(shown) == 1 and not mean else 1.2))  # labels need room
+    ax.yaxis.set_major_locator(round_ticks(whole=True))
     if run.warmup > start:
         _mark_warmup(ax, start * unit.scale, min(run.warmup, end) * unit.scale)
     part = name if endpoint is None else f"{name}, replica {endpoint}"
-    ax.set_title(part, fontsize=LABEL_SIZE, loc="left", parse_math=False)
+    title = ax.set_title(part, fontsize=LABEL_SIZE, loc="left", parse_math=False)
     words = {"waiting": "requests waiting", "busy": "workers busy"}
-    name_axes(ax, unit.label("time"), ", ".join(words[which] for which in shown))
+    counted = ", ".join(words[which] for which in shown)
+    if changes > EXACT:
+        counted += f",\naverages over {_two_digits((end - start) / COLUMNS)}"
+    name_axes(ax, time_name(ax, unit.label("time")), counted)
     grid(ax, "y")
     label_lines(ax, drawn)
+    if changes > EXACT:
+        _explain_areas(ax, title)
     return ax
 
 
@@ -138,8 +145,14 @@ def _exact(ax: Axes, time: Floats, values: NDArray[np.int64], which: str, scale:
     return Line(x, y, which, colour)
 
 
-def _summed_up(ax: Axes, seen: Envelope, which: str, scale: float) -> Line:
-    """Draw the averages of columns as a line, and from lowest to highest as a light area."""
+def _summed_up(ax: Axes, seen: Envelope, which: str, scale: float) -> list[Line]:
+    """Draw the averages of columns as a line, and from lowest to highest as a light area.
+
+    Returns
+    -------
+    list of Line
+        The upper edge of the area, beside which the label is to stand, and the line.
+    """
     colour = _COLOURS[which]
     x = np.repeat(seen.edges * scale, 2)[1:-1]
     y = np.repeat(seen.mean, 2)
@@ -161,7 +174,10 @@ def _summed_up(ax: Axes, seen: Envelope, which: str, scale: float) -> Line:
         label=which,
         zorder=2.5,
     )
-    return Line(x, y, which, colour)
+    return [
+        Line(x, np.repeat(seen.high, 2).astype(np.float64), which, colour),
+        Line(x, y, "", colour),
+    ]
 
 
 def _check_endpoint(run: Run, name: str, endpoint: int | None) -> None:
@@ -199,13 +215,18 @@ def _mark_room(ax: Axes, room: int) -> None:
     )
 
 
-def _say_how(ax: Axes, width: float) -> None:
-    ax.set_title(
-        f"lines: averages over {duration(width)}; areas: from lowest to highest",
-        fontsize=SMALL_SIZE,
-        color=GREY,
-        loc="right",
-    )
+def _two_digits(width: float) -> str:
+    """Return how wide a column is, in words, to two digits."""
+    return duration(float(f"{width:.1e}"))
+
+
+def _explain_areas(ax: Axes, title: Text) -> None:
+    """Say what the areas are, where it leaves most of the line of titles free for a name."""
+    free = ax.get_window_extent().width
+    note = ax.set_title("areas: lowest to highest", fontsize=SMALL_SIZE, color=GREY, loc="right")
+    wide = note.get_window_extent().width
+    if wide > 0.3 * free or title.get_window_extent().width + wide > 0.95 * free:
+        note.set_text("")
 
 
 def _mark_warmup(ax: Axes, left: float, right: float) -> None:
