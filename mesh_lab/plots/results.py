@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from ..errors import PlotError
 from .intervals import Value, as_interval, in_words, interval_mark
+from .panels import round_ticks
 from .style import (
     BLACK,
     GREY,
-    HALO,
     LABEL_SIZE,
     SMALL_SIZE,
     TEXT_SIZE,
@@ -96,13 +95,14 @@ def comparison(
         ax.annotate(
             f"{number(value.estimate * shown.scale)}{doubt}",
             xy=(value.estimate * shown.scale, row),
-            xytext=(0, 13 if label in references else 8),
+            xytext=(0, 15 if label in references else 8),
             textcoords="offset points",
             ha="center",
             va="bottom",
             fontsize=SMALL_SIZE,
             color=BLACK if value.trusted else GREY,
-            path_effects=HALO,
+            # the line of the reference stops at the number instead of crossing it out
+            bbox={"boxstyle": "square,pad=0.25", "fc": "white", "ec": "none"},
         )
         if label in references:
             ax.plot(
@@ -136,6 +136,6 @@ def comparison(
     sure = {value.confidence for value in values.values() if value.high > value.low}
     with_confidence = f", {number(100 * sure.pop())} % intervals" if len(sure) == 1 else ""
     ax.set_xlabel(shown.label(what) + with_confidence, fontsize=LABEL_SIZE)
-    ax.xaxis.set_major_locator(MaxNLocator(7))
+    ax.xaxis.set_major_locator(round_ticks(7))
     grid(ax, "x")
     return ax
