@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 import mesh_lab as ml
 from mesh_lab import plots
@@ -24,14 +25,16 @@ def _no_figures_left() -> Iterator[None]:
 # -- tail -----------------------------------------------------------------------------------------
 
 
-def test_tail_is_the_share_that_took_at_least_so_long() -> None:
+def test_tail_is_the_share_that_took_longer_than_anything_shorter() -> None:
     took = TURNED_AWAY.requests.query("outcome == 'ok' and arrival >= 20")["latency"].to_numpy()
-    x, share = data(line_of(plots.tail({"it": TURNED_AWAY}), "it"))
+    ax = plots.tail({"it": TURNED_AWAY})
+    assert ax.get_ylabel() == "share that took longer"
+    x, share = data(line_of(ax, "it"))
     assert x[-1] == took.max() * MS
     assert len(x) > 100
     for at, part in zip(x / MS, share, strict=True):
-        # the values themselves are among the points, but for the rounding of the unit
-        assert part == np.mean(took >= at * (1.0 - 1e-12))
+        # upper corners: the share just before each value, which holds the value itself
+        assert part == np.mean(took > at * (1.0 - 1e-12))
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("s", 1.0), ("ms", 1e3), ("us", 1e6)])
@@ -72,13 +75,25 @@ def test_tail_calls_a_theory_that_takes_only_numbers() -> None:
     assert np.nanmax(share) > 0.9
 
 
-def test_theory_of_a_run_has_its_colour_and_other_dashes() -> None:
+@pytest.mark.parametrize("draw", [plots.tail, plots.histogram])
+def test_theory_of_a_run_says_so_in_its_colour(draw: Callable[..., Axes]) -> None:
     tail = ml.theory.mm1(arrival_rate=40.0, service_rate=50.0).response_tail
-    ax = plots.tail({"a": SHORT, "b": LONG}, theory={"b": tail, "other": tail})
-    measured, theory = (line for line in ax.lines if line.get_label() == "b")
-    assert measured.get_color() == theory.get_color()
-    assert measured._unscaled_dash_pattern != theory._unscaled_dash_pattern
+    ax = draw({"a": SHORT, "b": LONG}, theory={"b": tail, "other": tail, "a": tail})
+    for name in ("a", "b"):
+        measured, theory = line_of(ax, name), line_of(ax, f"{name}, theory")
+        assert measured.get_color() == theory.get_color()
+        assert measured._unscaled_dash_pattern != theory._unscaled_dash_pattern
+        assert theory.get_linewidth() < measured.get_linewidth()
+    looks = {
+        (str(line._unscaled_dash_pattern), line.get_linewidth())
+        for line in ax.lines
+        if line.get_label() in ("a, theory", "b, theory", "other")
+    }
+    assert len(looks) == 1
     assert line_of(ax, "other").get_color() == "#000000"
+    written = [text.get_text().split("\n")[0] for text in ax.texts]
+    for words in ("a", "b", "a, theory", "b, theory", "other"):
+        assert written.count(words) == 1
 
 
 def test_tail_of_waits_of_which_some_are_zero() -> None:

@@ -38,7 +38,7 @@ def test_points_stand_at_their_load_with_their_limits() -> None:
         pytest.approx([38.0, 42.0]),
         pytest.approx([90.0, 110.0]),
     ]
-    x, y = data(next(line for line in ax.lines if line.get_label() == "it"))
+    x, y = data(next(line for line in ax.lines if line.get_label() == "it, theory"))
     np.testing.assert_allclose(y, 20.0 / (1.0 - x / 100.0))
     assert ax.get_ylim()[0] == 0.0
     assert ax.get_title(loc="right") == "open marks: not trusted"
@@ -74,6 +74,32 @@ def test_a_comparison_has_a_row_a_result() -> None:
     assert line_of(ax, "theory of fifo").get_xdata()[0] == pytest.approx(99.0)
     assert "95 % intervals" in ax.get_xlabel()
     assert "110, not trusted" in [text.get_text() for text in ax.texts]
+
+
+def test_a_reference_does_not_cross_out_a_number() -> None:
+    ax = plots.comparison(
+        {"a": interval(0.0399, 0.0025), "b": interval(0.0404, 3e-4)}, reference=0.0404
+    )
+    ax.figure.draw_without_rendering()
+    (number,) = (text for text in ax.texts if text.get_text() == "40.4")
+    reference = ax.lines[0]
+    words, line = number.get_window_extent(), reference.get_window_extent()
+    assert words.x0 < line.x0 < words.x1  # it would, but for what is behind the number
+    behind = number.get_bbox_patch()
+    assert behind is not None
+    assert behind.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+    assert number.get_zorder() > reference.get_zorder()
+    paper = behind.get_window_extent()
+    assert (paper.x0, paper.y0) <= (words.x0, words.y0)
+    assert (paper.x1, paper.y1) >= (words.x1, words.y1)
+
+
+@pytest.mark.parametrize("half", [1.1e-5, 2.7e-4, 2.9e-3, 0.0101, 0.031])
+def test_a_comparison_is_ticked_in_steps_of_1_2_or_5(half: float) -> None:
+    ax = plots.comparison({"a": interval(0.04, half)})
+    steps = np.diff(ax.get_xticks())
+    leading = steps / 10.0 ** np.floor(np.log10(steps) + 1e-6)
+    assert all(np.isclose(step, [1.0, 2.0, 5.0]).any() for step in leading)
 
 
 @pytest.mark.parametrize(

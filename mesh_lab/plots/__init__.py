@@ -8,7 +8,7 @@ Lines differ in colour (Okabe and Ito's palette), dashes and marks, and carry th
 `scenario`           the parts, and where requests go between them
 `arrivals`           when requests came: how many a second, and each of them
 `queue`              how many wait, and how many workers are busy, over time
-`tail`               what share of the requests took at least so long
+`tail`               what share of the requests took longer than a time
 `histogram`          what share took how long
 `request_timeline`   one request's life: waiting, service, blocked
 `outcomes`           how requests ended

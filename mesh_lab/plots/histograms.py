@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from ..errors import PlotError
 from .given import Curves, Floats, Runs, curves, labelled, latencies
 from .labels import Line, label_lines
-from .shares import draw_theory, quantile, tail_shares, theory_style
+from .shares import draw_theory, quantile, tail_shares
 from .style import axes_or_new, grid, look, name_axes, number, round_up, time_unit
 from .telling import tell
 
@@ -90,10 +90,8 @@ def histogram(
             f"{shown.value(float(edges[int(np.argmax(shares))]))}",
         )
     middles = (edges[1:] + edges[:-1]) / 2.0 * shown.scale
-    for i, (label, shares) in enumerate(expected.items()):
-        highest = max(highest, float(shares.max()))
-        style = theory_style(label, columns, i)
-        drawn.append(draw_theory(ax, middles, shares, label, style))
+    highest = max([highest, *(float(shares.max()) for shares in expected.values())])
+    drawn += draw_theory(ax, middles, expected, columns).values()
     ax.set_xlim(float(edges[0]) * shown.scale, float(edges[-1]) * shown.scale)
     ax.set_ylim(0.0, highest * 1.12)
     among = " at most" if len(columns) > 1 else ""

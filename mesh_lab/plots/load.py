@@ -14,7 +14,7 @@ from ..statistics import Interval
 from .given import Curves, curves
 from .intervals import Value, as_interval, in_words, interval_mark
 from .labels import Line, label_lines
-from .shares import draw_theory, theory_style
+from .shares import draw_theory
 from .style import (
     GREY,
     SMALL_SIZE,
@@ -100,10 +100,10 @@ def utilisation_curve(
     }
     ax = axes_or_new(ax)
     drawn = []
-    for i, (label, times) in enumerate(expected.items()):
-        drawn.append(draw_theory(ax, 100.0 * x, times, label, theory_style(label, groups, i)))
+    for label, line in draw_theory(ax, 100.0 * x, expected, groups).items():
         if label in groups:
-            drawn[-1].label = ""  # the points beside it carry it
+            line.label = ""  # the points beside it carry it
+        drawn.append(line)
     for i, (label, group) in enumerate(groups.items()):
         joined = not lines  # where there is theory, it is the line through the points
         drawn.append(_points(ax, label, group, shown, look(i), label or what, joined=joined))

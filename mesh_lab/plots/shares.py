@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from ..errors import PlotError
 from .given import Floats
 from .labels import Line
-from .style import Look, look, theory_look
+from .style import BLACK, look, theory_look
 
-__all__ = ["draw_theory", "quantile", "tail_shares", "theory_style"]
+__all__ = ["draw_theory", "quantile", "tail_shares"]
 
 
 def quantile(column: Floats, p: float) -> float:
@@ -21,26 +22,43 @@ def quantile(column: Floats, p: float) -> float:
     return float(np.quantile(column, p, method="inverted_cdf"))
 
 
-def theory_style(label: str, runs: Mapping[str, Any], index: int) -> Look:
-    """Return the look of a theory line: black, or the colour of the run it belongs to."""
-    style = theory_look(index)
-    if label in runs:
-        return Look(look(list(runs).index(label)).colour, style.dashes, style.marker)
-    return style
+def draw_theory(
+    ax: Axes, x: Floats, curves: Mapping[str, Floats], runs: Mapping[str, Any]
+) -> dict[str, Line]:
+    """Draw theory lines, thinner than those of runs, and return them for their labels.
 
-
-def draw_theory(ax: Axes, x: Floats, y: Floats, label: str, style: Look) -> Line:
-    """Draw a theory line, thinner than those of runs, and return it for its label."""
-    ax.plot(
-        x,
-        y,
-        color=style.colour,
-        linestyle=style.linestyle,
-        linewidth=1.4,
-        label=label,
-        zorder=3,
-    )
-    return Line(x, y, label, style.colour)
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    x : array, shape (n,)
+        In data coordinates.
+    curves : mapping
+        From label to the heights of a line.  One with the label of a run has its colour, and is
+        called its theory; others are black, told apart by their dashes.
+    runs : mapping
+        What else is drawn, in the order of its looks.
+    """
+    drawn, own = {}, 0
+    for label, y in curves.items():
+        if label in runs:
+            colour, dashes = look(list(runs).index(label)).colour, theory_look(0).linestyle
+        else:
+            colour, dashes, own = BLACK, theory_look(own).linestyle, own + 1
+        words = f"{label}, theory" if label in runs else label
+        ax.plot(
+            x,
+            y,
+            color=colour,
+            linestyle=dashes,
+            linewidth=1.1,
+            label=words,
+            zorder=3,
+            # dashes on a line of the same colour, where theory is right, need an edge to be seen
+            path_effects=[withStroke(linewidth=2.6, foreground="white")],
+        )
+        drawn[label] = Line(x, y, words, colour)
+    return drawn
 
 
 def tail_shares(function: str, label: str, curve: Callable[[float], Any], t: Floats) -> Floats:

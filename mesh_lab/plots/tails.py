@@ -1,8 +1,8 @@
 """How long requests took, down to the slowest: the tail on logarithmic axes.
 
 A mean says little of waiting times and a histogram hides the slowest one in a hundred; the
-complementary distribution function, the share of requests that took at least so long, shows all
-of them.  On two logarithmic axes a power law is a straight line; with a linear time axis an
+complementary distribution function, the share of requests that took longer than t, shows all of
+them.  On two logarithmic axes a power law is a straight line; with a linear time axis an
 exponential tail is.
 """
 
@@ -20,7 +20,7 @@ from ..errors import PlotError
 from ..statistics import ccdf
 from .given import Curves, Floats, Runs, curves, labelled, latencies
 from .labels import Line, label_lines
-from .shares import draw_theory, quantile, tail_shares, theory_style
+from .shares import draw_theory, quantile, tail_shares
 from .style import (
     GREY,
     SMALL_SIZE,
@@ -51,7 +51,7 @@ def tail(
     axis: Literal["log", "linear"] = "log",
     what: str = "response time",
 ) -> Axes:
-    """Draw what share of the requests took at least so long, down to the slowest.
+    """Draw what share of the requests took longer, down to the slowest.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def tail(
     theory : callable or mapping, optional
         P(time > t) as a function of t in seconds, such as
         ``ml.theory.mm1(...).response_tail``; or a mapping from label to functions.  One with the
-        label of a run takes its colour.
+        label of a run takes its colour and is called its theory.
     quantiles : sequence of float
         What is marked on each line: 0.99 is the time that 99 % did not exceed.  One that rests on
         less than one request is left out.
@@ -79,7 +79,9 @@ def tail(
     Returns
     -------
     Axes
-        One line a run, at most 200 points each (see `mesh_lab.statistics.ccdf`).
+        One line a run, P(time > t), at most 200 points each (see `mesh_lab.statistics.ccdf`).
+        It goes through the upper corners of the steps: above a time that occurred stands the share
+        just before that time, which counts it too, so that the slowest request is to be seen.
 
     Raises
     ------
@@ -111,14 +113,13 @@ def tail(
     drawn = []
     for i, (label, column) in enumerate(columns.items()):
         drawn.append(_empirical(ax, column, label, look(i), marks, shown, axis))
-    for i, (label, shares) in enumerate(expected.items()):
+    for shares in expected.values():
         shares[shares < lowest] = np.nan  # below what any of the runs could show
-        style = theory_style(label, columns, i)
-        drawn.append(draw_theory(ax, t * shown.scale, shares, label, style))
+    drawn += draw_theory(ax, t * shown.scale, expected, columns).values()
     ax.set_xlim(left * shown.scale, right * shown.scale)
     ax.set_ylim(lowest, 1.4)
     _name_shares(ax)
-    name_axes(ax, shown.label(what), "share that took at least this long")
+    name_axes(ax, shown.label(what), "share that took longer")
     if axis == "log":
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         ax.xaxis.set_minor_formatter(NullFormatter())
