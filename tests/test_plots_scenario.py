@@ -182,6 +182,35 @@ def test_letters_stay_in_their_boxes() -> None:
         assert size.y1 <= box.y1
 
 
+def test_the_longest_line_keeps_clear_of_the_border() -> None:
+    scenario = ml.Scenario(
+        ml.Poisson("in", rate=1.0, to="inbox"),
+        ml.Queue("inbox", capacity=20, overflow="drop_oldest"),
+        ml.Handler("mailer", source="inbox", work=WORK),
+    )
+    ax = plots.scenario(scenario)
+    box = boxes_of(ax)["inbox"]
+    for dpi in (72, 100, 150):
+        ax.figure.set_dpi(dpi)
+        ax.figure.canvas.draw()
+        (long,) = (t for t in ax.texts if t.get_text() == "room for 20, then drop the oldest")
+        size = ax.transData.inverted().transform_bbox(long.get_window_extent())
+        assert size.x0 - box.x0 >= 0.13
+        assert box.x1 - size.x1 >= 0.13
+
+
+def test_times_below_a_second_are_all_in_ms() -> None:
+    scenario = ml.Scenario(
+        ml.Users("staff", users=3, think=ml.Exponential(mean=5.0), to="a"),
+        ml.Service("a", service_time=ml.Exponential(mean=0.075), ttl=0.5, to="b"),
+        ml.Service("b", service_time=ml.Exponential(mean=0.125)),
+    )
+    ax = plots.scenario(scenario)
+    expected = {"work 75 ms, scv 1", "work 125 ms, scv 1", "expires after 500 ms", "think 5 s"}
+    assert expected <= set(written(ax))
+    assert "b (service: 1 worker, work 0.125 s, scv 1)" in plots.describe(ax)
+
+
 def test_requests_go_from_left_to_right_and_back_below_everything() -> None:
     ax = plots.scenario(MESH)
     boxes, arrows = boxes_of(ax), arrows_of(ax)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from ..sources.varying import Bursts, TimeVarying
 from ..stations.handler import Handler
 from ..stations.queue import Queue
 from ..stations.service import Service
-from .style import duration, number
+from .style import duration, number, time_unit
 
-__all__ = ["kind", "numbers"]
+__all__ = ["kind", "numbers", "short_time"]
+
+Words = Callable[[float], str]
 
 _DISCIPLINES = {
     "fifo": "first in, first out",
@@ -55,8 +58,26 @@ def kind(part: Part) -> str:
     return type(part).__name__.lower()
 
 
-def numbers(part: Part) -> list[str]:
+def short_time(time: float) -> str:
+    """Return how long it is, below a second in ms, so that times in a picture can be compared.
+
+    Examples
+    --------
+    >>> short_time(0.075), short_time(0.125), short_time(5.0), short_time(900.0)
+    ('75 ms', '125 ms', '5 s', '15 min')
+    """
+    return time_unit("scenario", "ms").value(time) if time < 1.0 else duration(time)
+
+
+def numbers(part: Part, words: Words = duration) -> list[str]:
     """Return the lines of numbers of a part; what is as it usually is is left out.
+
+    Parameters
+    ----------
+    part : Part
+        What is in the box.
+    words : callable
+        How a number of seconds is written.
 
     Examples
     --------
@@ -66,23 +87,23 @@ def numbers(part: Part) -> list[str]:
     ['10 replicas of 1 worker', 'round robin', 'work: each its own', 'room for 5, then reject']
     """
     if isinstance(part, Source):
-        return _of_source(part)
+        return _of_source(part, words)
     if isinstance(part, Queue):
-        return [_DISCIPLINES[part.discipline], *_waiting(part)]
+        return [_DISCIPLINES[part.discipline], *_waiting(part, words)]
     if isinstance(part, Handler):
-        return [_count(part.workers, "worker"), *_working(part, part.work)]
+        return [_count(part.workers, "worker"), *_working(part, part.work, words)]
     lines = [_count(part.workers, "worker")]
     if part.replicas > 1:
         lines = [f"{_count(part.replicas, 'replica')} of {lines[0]}", _balancer(part)]
-    lines += _working(part, part.service_time)
+    lines += _working(part, part.service_time, words)
     if part.discipline != "fifo":
         lines.append(_DISCIPLINES[part.discipline])
-    return lines + _waiting(part)
+    return lines + _waiting(part, words)
 
 
-def _of_source(part: Source) -> list[str]:
+def _of_source(part: Source, words: Words) -> list[str]:
     if isinstance(part, Users):
-        return [_count(part.users, "user"), f"think {duration(part.think.mean)}"]
+        return [_count(part.users, "user"), f"think {words(part.think.mean)}"]
     if isinstance(part, Recorded):
         return [Path(part.path).name]  # not read: drawing must not depend on the file
     lines = []
@@ -103,22 +124,22 @@ def _of_source(part: Source) -> list[str]:
     return [line for line in lines if line]
 
 
-def _waiting(part: Any) -> list[str]:
+def _waiting(part: Any, words: Words) -> list[str]:
     lines = []
     if part.capacity is not None:
         lines.append(f"room for {part.capacity}, then {_OVERFLOWS[part.overflow]}")
     if part.ttl is not None:
-        lines.append(f"expires after {duration(part.ttl)}")
+        lines.append(f"expires after {words(part.ttl)}")
     return lines
 
 
-def _working(part: Any, work: Any) -> list[str]:
+def _working(part: Any, work: Any, words: Words) -> list[str]:
     if isinstance(work, Distribution):
-        lines = [f"work {duration(work.mean)}, scv {number(work.scv)}"]
+        lines = [f"work {words(work.mean)}, scv {number(work.scv)}"]
     else:
         lines = ["work: each its own" if work is None else "work: a function"]
     if part.io is not None:
-        lines.append(f"I/O {duration(part.io.mean)}, {part.mode}")
+        lines.append(f"I/O {words(part.io.mean)}, {part.mode}")
     if part.concurrency is not None:
         lines.append(f"at most {part.concurrency} at once")
     if part.failure:

@@ -22,7 +22,7 @@ from ..scenario import Part, Scenario
 from ..sources.base import Source
 from ..stations.handler import Handler
 from ..stations.queue import Queue
-from .boxes import kind, numbers
+from .boxes import kind, numbers, short_time
 from .layout import Arrow, layered
 from .placing import Box, Point, along, around, onward, place, ports, stops
 from .style import BLACK, GREY, figure_of, look, number, tint
@@ -32,7 +32,8 @@ __all__ = ["scenario"]
 
 _NAME, _TEXT, _SHARE = 11.0, 9.5, 9.0  # points
 _LINE = 1.32  # the height of a line of text, as a multiple of its size
-_PAD, _MARGIN, _LANE, _TURN = 0.12, 0.15, 0.24, 0.2  # inches
+_PAD, _MARGIN, _LANE, _TURN = 0.14, 0.15, 0.24, 0.2  # inches
+_RENDERED = 1.06  # on a screen, letters fitted to its pixels are up to so much wider
 _WIDEST = 12.0
 _LARGEST = 1.15
 
@@ -109,7 +110,7 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
         box, lines = boxes[part.name], texts[part.name]
         _draw(ax, part, box, lines, scale)
         _exit(ax, part, box, scale)
-        tell(ax, _told(part, lines, arrows))
+        tell(ax, _told(part, [*numbers(part), *loads.get(part.name, [])], arrows))
     return ax
 
 
@@ -157,9 +158,8 @@ def _leaving(part: Part) -> float:
     return rest if rest > 1e-9 else 0.0
 
 
-def _told(part: Part, lines: Lines, arrows: Mapping[Arrow, float | None]) -> str:
-    words = ", ".join(text for text, _, _ in lines[2:])
-    told = f"{part.name} ({lines[1][0]}: {words})"
+def _told(part: Part, lines: Sequence[str], arrows: Mapping[Arrow, float | None]) -> str:
+    told = f"{part.name} ({kind(part)}: {', '.join(lines)})"
     shares = [
         to if share is None or share == 1.0 else f"{to} ({number(100.0 * share)} %)"
         for (source, to), share in arrows.items()
@@ -176,12 +176,12 @@ def _told(part: Part, lines: Lines, arrows: Mapping[Arrow, float | None]) -> str
 
 def _lines(part: Part, more: Sequence[str]) -> Lines:
     lines = [(part.name, _NAME, "bold"), (kind(part), _TEXT, "normal")]
-    lines += [(text, _TEXT, "normal") for text in numbers(part)]
+    lines += [(text, _TEXT, "normal") for text in numbers(part, short_time)]
     return lines + [(text, _TEXT, "bold") for text in more]
 
 
 def _box(lines: Lines, leaving: float) -> Box:
-    width = max(_width(*line) for line in lines) + 2.0 * _PAD
+    width = _RENDERED * max(_width(*line) for line in lines) + 2.0 * _PAD
     height = sum(size for _, size, _ in lines) * _LINE / 72.0 + 1.4 * _PAD
     return Box(max(width, 0.9), height, leaving)
 
