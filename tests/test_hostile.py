@@ -253,10 +253,17 @@ def test_theory_refuses_a_number_beyond_all_floats() -> None:
         ml.theory.mm1(arrival_rate=10**400, service_rate=1.0)
 
 
-@pytest.mark.parametrize("name", [3, None, ["02.x"], "0" * 1000 + ".x"], ids=lambda n: repr(n)[:20])
-def test_an_exercise_has_a_name(name: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        *((name, "give the exercise's name in quotes") for name in (3, None, ["02.x"])),
+        ("0" * 1000 + ".x", "is no exercise's name"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_an_exercise_has_a_name(name: Any, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     ml.course.solution(name)
-    assert "is no exercise's name" in capsys.readouterr().out
+    assert says in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
