@@ -57,9 +57,7 @@ def test_a_planted_error_of_3_percent_in_service_time_is_found(model: Model) -> 
 SHORT = {"M/G/1": 20_000, "M/G/1 PS": 20_000}
 
 
-@pytest.mark.parametrize(
-    "model", [m for m in MODELS if "prio" not in m.name], ids=lambda model: model.name
-)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_intervals_of_200_short_runs_cover_theory_as_often_as_they_say(model: Model) -> None:
     """Nominal 95 %; of 200 such intervals 90 to 98 % hold theory's mean (seeds 1 to 200)."""
     scenario = model.scenario(0.5, 1.0)
