@@ -1,7 +1,7 @@
 """Who of several endpoints serves the next request: the rules, and what a balancer sees."""
 
 from .least import LeastRequest
+from .rule import Balancer, View
 from .static import Random, RoundRobin
-from .view import Balancer, View
 
 __all__ = ["Balancer", "LeastRequest", "Random", "RoundRobin", "View"]

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge
 
-from ..ledger import Request
 from ..parts import part
-from .view import Balancer, Chances, Pick, View
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
 
 __all__ = ["LeastRequest"]
+
+
+@kernel
+def pick_least_of_few(s: Few, v: View, g: int, u: Floats, now: float, key: int) -> int:
+    """The fewest outstanding among those drawn, with replacement; of a tie the first drawn."""
+    n = v.size[g]
+    first, base = g * v.stride, v.balancer[g] * v.stride
+    best = v.hosts[first + int(u[0] * n)]
+    for k in range(1, s.choices):
+        other = v.hosts[first + int(u[k] * n)]
+        if v.outstanding[base + other] < v.outstanding[base + best]:
+            best = other
+    return best  # type: ignore[no-any-return]
+
+
+class Few(NamedTuple):
+    """How many are drawn; the outstanding requests are in the view."""
+
+    choices: int
+    pick = staticmethod(pick_least_of_few)
 
 
 @part
@@ -31,19 +51,24 @@ class LeastRequest(Balancer):
     LeastRequest(choices=3)
     """
 
+    sees: ClassVar[str] = "its own outstanding requests"
+    cost: ClassVar[str] = "O(choices)"
+    origin: ClassVar[str] = "Envoy LEAST_REQUEST"
     choices: Annotated[int, Ge(2)] = 2
 
-    def picker(self, endpoints: int, chances: Chances) -> Pick:
-        """Return the rule; it keeps no state of its own."""
-        drawn = [chances(k) for k in range(self.choices)]
+    @property
+    def draws(self) -> int:
+        """One for each choice."""
+        return self.choices
 
-        def pick(view: View, request: Request) -> int:
-            outstanding = view.outstanding
-            best = int(drawn[0](request) * endpoints)
-            for chance in drawn[1:]:
-                other = int(chance(request) * endpoints)
-                if outstanding[other] < outstanding[best]:
-                    best = other
-            return best
-
-        return pick
+    def state(
+        self,
+        pools: Sequence[Pool],
+        view: View,
+        make: Make,
+        *,
+        old: Rule | None = None,
+        now: float = 0.0,
+    ) -> Rule:
+        """Return the rule; the engine counts what is outstanding."""
+        return Few(self.choices)

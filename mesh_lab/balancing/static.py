@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge
 
-from ..ledger import Request
 from ..parts import part
-from .view import Balancer, Chances, Pick, View
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
 
 __all__ = ["Random", "RoundRobin"]
+
+
+@kernel
+def pick_any(s: Anyone, v: View, g: int, u: Floats, now: float, key: int) -> int:
+    """The number of endpoints times a uniform draw, rounded down."""
+    return v.hosts[g * v.stride + int(u[0] * v.size[g])]  # type: ignore[no-any-return]
+
+
+class Anyone(NamedTuple):
+    """Random needs to remember nothing."""
+
+    unused: int
+    pick = staticmethod(pick_any)
 
 
 @part
@@ -23,14 +36,47 @@ class Random(Balancer):
     Random()
     """
 
-    def picker(self, endpoints: int, chances: Chances) -> Pick:
-        """Return the rule: the number of endpoints times a uniform draw, rounded down."""
-        chance = chances(0)
+    origin: ClassVar[str] = "Envoy RANDOM"
 
-        def pick(view: View, request: Request) -> int:
-            return int(chance(request) * endpoints)
+    @property
+    def draws(self) -> int:
+        """One."""
+        return 1
 
-        return pick
+    def state(
+        self,
+        pools: Sequence[Pool],
+        view: View,
+        make: Make,
+        *,
+        old: Rule | None = None,
+        now: float = 0.0,
+    ) -> Rule:
+        """Return the rule, which keeps no state."""
+        return Anyone(0)
+
+
+@kernel
+def pick_in_turn(s: Turns, v: View, g: int, u: Floats, now: float, key: int) -> int:
+    """The one after the last, and after the last of all the first."""
+    turn = s.turn[g]
+    if turn >= v.size[g]:
+        turn = 0
+    s.turn[g] = turn + 1
+    return v.hosts[g * v.stride + turn]  # type: ignore[no-any-return]
+
+
+class Turns(NamedTuple):
+    """Whose turn it is.
+
+    Attributes
+    ----------
+    turn : ints, one a pool
+        The place of the next.
+    """
+
+    turn: Ints
+    pick = staticmethod(pick_in_turn)
 
 
 @part
@@ -52,15 +98,19 @@ class RoundRobin(Balancer):
     RoundRobin()
     """
 
+    origin: ClassVar[str] = "Envoy ROUND_ROBIN"
     start: Annotated[int, Ge(0)] = 0
 
-    def picker(self, endpoints: int, chances: Chances) -> Pick:
-        """Return the rule, standing before its first endpoint."""
-        turn = self.start % endpoints - 1
-
-        def pick(view: View, request: Request) -> int:
-            nonlocal turn
-            turn = turn + 1 if turn + 1 < endpoints else 0
-            return turn
-
-        return pick
+    def state(
+        self,
+        pools: Sequence[Pool],
+        view: View,
+        make: Make,
+        *,
+        old: Rule | None = None,
+        now: float = 0.0,
+    ) -> Rule:
+        """Return the rule, standing before its first endpoint, or where it stood."""
+        if isinstance(old, Turns) and len(old.turn) == len(pools):
+            return Turns(make.ints(old.turn))
+        return Turns(make.ints([self.start % max(len(pool.endpoints), 1) for pool in pools]))

@@ -1,43 +1,57 @@
-"""The service as a part: replicas, each with a waiting line and workers, behind a balancer.
+"""The service as a part: endpoints, each with a waiting line and workers, behind balancers.
 
-The balancer picks a replica when a request is sent; the request then waits in that replica's own
-line.  It counts as outstanding there until it has left, which is all that the balancer sees.
+A balancer picks an endpoint when a request is sent; the request then waits in that endpoint's own
+line, and counts as outstanding there until its response is back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
-from ..balancing import Balancer, RoundRobin, View
-from ..balancing.view import Pick
-from ..ledger import Request
-from ..parts import Count, Name, field, part
+from ..balancing import Balancer, RoundRobin
+from ..distributions import Distribution
+from ..parts import Count, Name, NonNegative, field, part
+from .endpoints import Change, Endpoint, Failures, Join
 from .handler import Work, WorkingFields
-from .line import Line, Release, count_visit
 from .queue import WaitingFields
 
-__all__ = ["Replicas", "Service"]
+__all__ = ["Delay", "Service"]
+
+Delay = NonNegative | Distribution | None
 
 
 @part
 class Service(WaitingFields, WorkingFields):
-    """A service: so many replicas behind a balancer, each a queue and its workers.
+    """A service: endpoints behind one or more balancers, each a queue and its workers.
 
     Parameters
     ----------
     name : str
         Its name in the scenario.
     replicas : int
-        How many endpoints there are.
+        How many endpoints there are, all alike.
+    endpoints : tuple of Endpoint
+        The endpoints one by one, where they are not alike; `replicas` is then left out.
     workers : int
-        How many requests each replica works on at once.
+        How many requests each endpoint works on at once.
     service_time : Distribution, callable or None
         Seconds of work a request; a function is called with the request and a NumPy generator of
         its own and returns them; None when every request carries its own (a recorded trace).
-    balancer : Balancer
-        Picks the replica of each request.
+    balancer : Balancer or callable
+        Picks the endpoint of each request.  A function is called with what the balancer sees (a
+        `mesh_lab.balancing.Sight`) and the request, and returns the number of an endpoint.
+    proxies : int
+        How many balancers there are, each with a state of its own; every request meets one of
+        them, each equally likely.
+    forward_delay, return_delay : float, Distribution or None
+        Seconds that a request takes from the balancer to the endpoint, and its response back.
+    changes : tuple of Change or Failures
+        What becomes of endpoints during a run, see `mesh_lab.stations.endpoints`.
     discipline, capacity, overflow, ttl
-        Of each replica's waiting line, as a `Queue` has them.
+        Of each endpoint's waiting line, as a `Queue` has them.
     mode, io, concurrency, to, failure, outages
         As a `Handler` has them; an outage takes the whole service down, with all that waits.
 
@@ -50,43 +64,94 @@ class Service(WaitingFields, WorkingFields):
 
     name: Name = field(kw_only=False)
     replicas: Count = 1
+    endpoints: tuple[Endpoint, ...] = ()
     service_time: Work = None
-    balancer: Balancer = RoundRobin()
+    balancer: Balancer | Callable[..., Any] = RoundRobin()
+    proxies: Count = 1
+    forward_delay: Delay = None
+    return_delay: Delay = None
+    changes: tuple[Change | Failures, ...] = ()
 
     def __post_init__(self) -> None:
         WaitingFields.__post_init__(self)
         WorkingFields.__post_init__(self)
+        if self.endpoints and self.replicas not in {1, len(self.endpoints)}:
+            raise ValueError(
+                f"replicas is {self.replicas}, but {len(self.endpoints)} endpoints are given one "
+                "by one; leave replicas out"
+            )
+        if self.delays and self.overflow == "block":
+            raise ValueError(
+                "overflow 'block' cannot hold back a producer over a forward_delay or "
+                "return_delay; take 'reject' or 'drop_oldest', or leave the delays out"
+            )
+        _check_names(self)
+
+    @property
+    def delays(self) -> bool:
+        """Whether requests or responses take time on their way."""
+        return self.forward_delay is not None or self.return_delay is not None
+
+    @property
+    def initial(self) -> tuple[Endpoint, ...]:
+        """The endpoints that are there from the beginning."""
+        if self.endpoints:
+            return self.endpoints
+        return tuple(Endpoint(f"{self.name}-{i}") for i in range(self.replicas))
+
+    @cached_property
+    def ever(self) -> tuple[Endpoint, ...]:
+        """All endpoints that there will ever be, by their number."""
+        joins = sorted((c for c in self.changes if isinstance(c, Join)), key=lambda join: join.at)
+        return self.initial + tuple(join.endpoint for join in joins)
+
+    @property
+    def endpoint_count(self) -> int:
+        """How many endpoints there will ever be."""
+        joined = sum(isinstance(change, Join) for change in self.changes)
+        return (len(self.endpoints) or self.replicas) + joined
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is nothing but one line: no choice, no way, no change."""
+        return self.endpoint_count == 1 and not (
+            self.changes or self.delays or self.endpoints or self.proxies > 1
+        )
 
 
-class Replicas:
-    """The replicas of a service at work, and their balancer."""
-
-    def __init__(
-        self, name: str, lines: Sequence[Line], pick: Pick, *, counts_visits: bool
-    ) -> None:
-        self.name = name
-        self.lines = list(lines)
-        self.pick = pick
-        self.view = View(len(self.lines))
-        self.blocks = self.lines[0].blocks
-        self.counts_visits = counts_visits
-        for line in self.lines:
-            line.told = self._answered
-
-    def arrive(self, request: Request, release: Release | None = None) -> bool:
-        """Pick a replica and offer `request` to it; False when its producer is blocked."""
-        if self.counts_visits:
-            count_visit(request, self.lines[0].station, self.name)
-        else:
-            request.visit = 0
-        endpoint = self.pick(self.view, request)
-        self.view.outstanding[endpoint] += 1
-        return self.lines[endpoint].offer(request, release)
-
-    def withdraw(self, request: Request) -> None:
-        """Forget a blocked request whose producer has crashed."""
-        endpoint = self.lines[0].ledger.endpoint[request.call]
-        self.lines[endpoint].withdraw(request)
-
-    def _answered(self, endpoint: int) -> None:
-        self.view.outstanding[endpoint] -= 1
+def _check_names(service: Service) -> None:
+    """Raise ValueError when names repeat, or a change is about an endpoint that is not there."""
+    if not (service.endpoints or service.changes):
+        return
+    names = [endpoint.name for endpoint in service.ever]
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"endpoints: {name!r} is there twice; every name must be unique")
+    there = {endpoint.name for endpoint in service.initial}
+    gone: dict[str, float] = {}
+    for change in sorted(
+        (c for c in service.changes if isinstance(c, Change)), key=lambda change: change.at
+    ):
+        if isinstance(change, Join):
+            there.add(change.endpoint.name)
+            continue
+        name = change.endpoint  # type: ignore[attr-defined]
+        kind = type(change).__name__
+        if name not in there:
+            raise ValueError(
+                f"changes: {change!r} is about {name!r}, which is not there at that time; there "
+                f"are: {', '.join(map(repr, sorted(there)))}"
+            )
+        if name in gone:
+            raise ValueError(f"changes: {change!r} comes after {name!r} has gone for good")
+        if kind in {"Leave", "Drain"}:
+            gone[name] = change.at
+    initial = [endpoint.name for endpoint in service.initial]
+    for failures in service.changes:
+        if isinstance(failures, Failures):
+            for name in failures.endpoints:
+                if name not in initial:
+                    raise ValueError(
+                        f"changes: Failures of {name!r}, but at the beginning there are: "
+                        f"{', '.join(map(repr, initial))}"
+                    )
