@@ -1,0 +1,1 @@
+"""Records which endpoint real proxies pick, once, into ``data/balancing/``."""
