@@ -2,6 +2,7 @@
 
 from .least import LeastRequest
 from .rule import Balancer, View
+from .slow_start import SlowStart
 from .static import Random, RoundRobin
 
-__all__ = ["Balancer", "LeastRequest", "Random", "RoundRobin", "View"]
+__all__ = ["Balancer", "LeastRequest", "Random", "RoundRobin", "SlowStart", "View"]
