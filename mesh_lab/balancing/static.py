@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 
 from ..parts import part
+from .edf import Deadlines, deadlines, needs_schedule
 from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .slow_start import SlowStart
 
 __all__ = ["Random", "RoundRobin"]
 
@@ -60,10 +62,8 @@ class Random(Balancer):
 def pick_in_turn(s: Turns, v: View, g: int, u: Floats, now: float, key: int) -> int:
     """The one after the last, and after the last of all the first."""
     turn = s.turn[g]
-    if turn >= v.size[g]:
-        turn = 0
     s.turn[g] = turn + 1
-    return v.hosts[g * v.stride + turn]  # type: ignore[no-any-return]
+    return v.hosts[g * v.stride + turn % v.size[g]]  # type: ignore[no-any-return]
 
 
 class Turns(NamedTuple):
@@ -72,7 +72,7 @@ class Turns(NamedTuple):
     Attributes
     ----------
     turn : ints, one a pool
-        The place of the next.
+        How many picks there have been, and where they began; modulo the endpoints, the place.
     """
 
     turn: Ints
@@ -81,25 +81,37 @@ class Turns(NamedTuple):
 
 @part
 class RoundRobin(Balancer):
-    """One endpoint after the other, in order.
+    """One endpoint after the other, in order; the heavier more often where weights differ.
 
-    This is Envoy's ROUND_ROBIN, nginx's default and HAProxy's ``roundrobin`` where weights are
-    equal.  HAProxy and nginx begin with the first endpoint; an Envoy begins anywhere, which
-    `start` can say.
+    This is Envoy's ROUND_ROBIN (``load_balancer_impl.cc``).  With equal weights a counter, modulo
+    the number of endpoints, says whose turn it is; it goes on when endpoints come and go.  With
+    weights that differ, and from the moment that an endpoint enters slow start, the turns follow
+    a schedule (`mesh_lab.balancing.edf`), which is made afresh whenever endpoints come and go.
+
+    With equal weights it is also what nginx and HAProxy's ``roundrobin`` do.  For their weighted
+    turns see `SmoothRoundRobin`.
 
     Parameters
     ----------
     start : int
-        The endpoint that is picked first; taken modulo the number of endpoints.
+        How many picks the rule is ahead of its beginning: with equal weights, which endpoint is
+        first.  An Envoy draws this number at random, so that many of them do not go in step;
+        nginx and HAProxy begin at the beginning.  Below 2**32.
+    slow_start : SlowStart, optional
+        How an endpoint that comes is given its share; None, the default, at once.
 
     Examples
     --------
     >>> RoundRobin()
     RoundRobin()
+    >>> RoundRobin(start=2, slow_start=SlowStart(window=30.0))
+    RoundRobin(start=2, slow_start=SlowStart(window=30.0))
     """
 
+    cost: ClassVar[str] = "O(1); O(log n) when weights differ"
     origin: ClassVar[str] = "Envoy ROUND_ROBIN"
-    start: Annotated[int, Ge(0)] = 0
+    start: Annotated[int, Ge(0), Lt(2**32)] = 0
+    slow_start: SlowStart | None = None
 
     def state(
         self,
@@ -110,7 +122,21 @@ class RoundRobin(Balancer):
         old: Rule | None = None,
         now: float = 0.0,
     ) -> Rule:
-        """Return the rule, standing before its first endpoint, or where it stood."""
-        if isinstance(old, Turns) and len(old.turn) == len(pools):
-            return Turns(make.ints(old.turn))
-        return Turns(make.ints([self.start % max(len(pool.endpoints), 1) for pool in pools]))
+        """Return the rule; its counter stands where it stood, its schedules are new."""
+        if isinstance(old, (Turns, Deadlines)) and len(old.turn) == len(pools):
+            turn = [int(count) for count in old.turn]
+        else:
+            turn = [self.start] * len(pools)
+        scheduled = needs_schedule(pools, self.slow_start, now)
+        if not any(scheduled):
+            return Turns(make.ints(turn))
+        return deadlines(
+            pools,
+            scheduled,
+            turn,
+            view,
+            make,
+            start=self.start,
+            slow_start=self.slow_start,
+            now=now,
+        )
