@@ -27,6 +27,7 @@ from pathlib import Path
 from .exchange import BackEnds, record
 from .hosts import LISTS, REQUESTS, keys
 from .proxies import RECORDINGS, Recording, command, configuration
+from .starts import start_of
 
 PROXIES = ("envoy", "haproxy", "nginx")
 
@@ -83,8 +84,10 @@ def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -
     path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
-async def record_one(back_ends: BackEnds, port: int, recording: Recording, folder: Path) -> None:
-    """Record one policy over its lists and write its file."""
+async def record_one(
+    back_ends: BackEnds, port: int, recording: Recording, folder: Path
+) -> list[list[int]]:
+    """Record one policy over its lists, write its file and return the picks, list by list."""
     sent = keys() if recording.keyed else [str(i) for i in range(REQUESTS)]
     columns = [
         await record(back_ends, port, recording.host(hosts), sent, hosts, recording.window)
@@ -93,6 +96,7 @@ async def record_one(back_ends: BackEnds, port: int, recording: Recording, folde
     header = ["key" if recording.keyed else "request", *(h.name for h in recording.lists())]
     rows = zip(sent, *columns, strict=True)
     write(folder / f"{recording.name}.csv.gz", header, rows)
+    return columns
 
 
 async def record_all(programs: dict[str, str], folder: Path) -> None:
@@ -103,7 +107,7 @@ async def record_all(programs: dict[str, str], folder: Path) -> None:
         for index, (address, weight) in enumerate(zip(hosts.addresses, hosts.weights, strict=True))
     ]
     write(folder / "hosts.csv", ("list", "endpoint", "address", "weight"), hosts_rows)
-    rows = []
+    rows, starts = [], []
     for proxy, program in programs.items():
         port = free_port()
         async with AsyncExitStack() as until:
@@ -117,12 +121,18 @@ async def record_all(programs: dict[str, str], folder: Path) -> None:
             await listening(port, process, proxy)
             for recording in RECORDINGS:
                 if recording.proxy == proxy:
-                    await record_one(back_ends, port, recording, folder)
+                    columns = await record_one(back_ends, port, recording, folder)
+                    if recording.scheduled:
+                        busy = recording.policy.startswith("least-request")
+                        for hosts, picks in zip(recording.lists(), columns, strict=True):
+                            start = start_of(hosts.weights, picks, recording.window, busy)
+                            starts.append((recording.name, hosts.name, start))
                     how = recording.settings
                     text = json.dumps(how) if isinstance(how, dict) else "; ".join(how)
                     about = (text + recording.server).replace(";;", ";")
                     rows.append((recording.name, version(proxy, program), recording.window, about))
                     print(recording.name, flush=True)
+    write(folder / "starts.csv", ("file", "list", "start"), starts)
     write(folder / "recordings.csv", ("file", "version", "window", "settings"), rows)
 
 

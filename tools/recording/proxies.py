@@ -50,6 +50,11 @@ class Recording:
         """The file without its suffix."""
         return f"{self.proxy}-{self.policy}"
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the picks come from Envoy's schedule, which begins at a random place."""
+        return self.proxy == "envoy" and not self.keyed
+
     def lists(self) -> tuple[HostList, ...]:
         """Return the lists that are recorded."""
         return tuple(hosts for hosts in LISTS if hosts.weighted or not self.weighted)
@@ -59,7 +64,7 @@ class Recording:
         return f"{self.policy}.{hosts.name.replace('_', '-')}"
 
 
-BOUNDED = {"common_lb_config": {"consistent_hashing_lb_config": {"hash_balance_factor": 150}}}
+BOUNDED = {"common_lb_config": {"consistent_hashing_lb_config": {"hash_balance_factor": 110}}}
 MURMUR = {"ring_hash_lb_config": {"hash_function": "MURMUR_HASH_2"}}
 RECORDINGS = (
     Recording("envoy", "ring-hash", {"lb_policy": "RING_HASH"}, keyed=True),
