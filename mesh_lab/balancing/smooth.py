@@ -1,0 +1,90 @@
+"""Smooth weighted turns: nginx's way of spreading the turns of the heavy among those of the light.
+
+Every endpoint has a current weight, 0 at first.  At a pick each gains its weight; the first of
+those with the largest current weight is picked, and loses the sum of all weights (nginx, commit
+52327e0 of 2012; `ngx_http_upstream_round_robin.c`).  Weights 5, 1, 1 give a a b a c a a, where
+plain turns would give a a a a a b c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from ..parts import part
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
+
+__all__ = ["SmoothRoundRobin"]
+
+
+@kernel
+def pick_largest_current(s: Currents, v: View, g: int, u: Floats, now: float, key: int) -> int:
+    """Give everyone its weight, and take the sum from the first of those that have most."""
+    base = g * v.stride
+    best, most = -1, 0.0
+    for place in range(base, base + v.size[g]):
+        at = base + v.hosts[place]
+        has = s.current[at] + s.weights[at]
+        s.current[at] = has
+        if best < 0 or has > most:
+            best, most = at, has
+    s.current[best] = most - s.total[g]
+    return best - base
+
+
+class Currents(NamedTuple):
+    """The current weights.
+
+    Attributes
+    ----------
+    current, weights : floats
+        ``current[g * stride + e]`` belongs to endpoint *e* in pool *g*.
+    total : floats, one a pool
+        The sum of the weights.
+    """
+
+    current: Floats
+    weights: Floats
+    total: Floats
+    pick = staticmethod(pick_largest_current)
+
+
+@part
+class SmoothRoundRobin(Balancer):
+    """Turns in proportion to the weights, spread as evenly as can be; nginx's default.
+
+    An endpoint that fails and comes back finds its current weight as it was, as in nginx, and one
+    that joins begins with 0.  nginx also lets failed attempts lower a weight for a while; that is
+    left out, for here an endpoint is either healthy or not.
+
+    A pick looks at every endpoint, as nginx does.
+
+    Examples
+    --------
+    >>> SmoothRoundRobin()
+    SmoothRoundRobin()
+    """
+
+    cost: ClassVar[str] = "O(n)"
+    origin: ClassVar[str] = "nginx round robin"
+
+    def state(
+        self,
+        pools: Sequence[Pool],
+        view: View,
+        make: Make,
+        *,
+        old: Rule | None = None,
+        now: float = 0.0,
+    ) -> Rule:
+        """Return the rule, with the current weights that there were."""
+        length = view.stride * len(pools)
+        current = make.floats([0.0] * length)
+        if isinstance(old, Currents) and len(old.current) == length:
+            current = make.floats(old.current)
+        weights = [0.0] * length
+        for g, pool in enumerate(pools):
+            for e, weight in zip(pool.endpoints, pool.weights, strict=True):
+                weights[g * view.stride + e] = weight
+        totals = [sum(pool.weights) for pool in pools]
+        return Currents(current, make.floats(weights), make.floats(totals))
