@@ -1,150 +1,155 @@
-"""Measure, compare with the bars, and write RESULTS.md: ``python -m benchmarks``."""
+"""Measure, compare with the bars, draw, and write RESULTS.md: ``python -m benchmarks``.
+
+``--quick`` simulates fewer requests and ``--only NAME`` measures a part; neither of the two writes
+unless ``--write`` says so.
+"""
 
 from __future__ import annotations
 
-import platform
+import argparse
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
-import mesh_lab as ml
-
-from .plain import mmc
+from .figure import draw
+from .first_use import first_and_later
+from .report import Bar, Results, growth_bar, machine, page, speed_bars
+from .sides import QUICK, Sizes, compiled, engine_seconds, on, timed
+from .surroundings import bytes_a_request, general, import_seconds, notebook_seconds
+from .timing import MissingError, in_turns
+from .workloads import WORKLOADS, Workload
 
 HERE = Path(__file__).parent
-REQUESTS, ROUNDS, LOAD = 200_000, 5, 0.8
+ENDPOINTS = (10, 100, 1_000, 10_000)
+PARTS = ("growth", "first use", "surroundings", "notebooks")
 
 
-def seconds(do: Callable[[], object]) -> float:
-    """Return the processor time that `do` takes."""
-    before = time.process_time()
-    do()
-    return time.process_time() - before
+def measure_speed(results: Results, workload: Workload) -> None:
+    """Let all sides take turns on one workload."""
+    sides = {side: timed(side, workload, results.sizes) for side in on(workload)}
+    times, missing = in_turns(sides, results.rounds)
+    results.speed[workload.name] = times
+    results.missing += [f"{workload.name}, {why}" for why in missing]
+    results.bars += speed_bars(workload, times)
+    told = [f"{side} {1e-3 / statistics.median(found):,.0f} k/s" for side, found in times.items()]
+    _say(f"{workload.name}: {', '.join(told)}")
+    for why in missing:
+        _say(f"    without {why}")
 
 
-def speed(servers: int) -> tuple[float, float, float]:
-    """Return (plain, mesh_lab) in requests per second and the ratio; medians of the rounds.
-
-    The two take turns, so that both meet the machine in the same moods.
-    """
-    scenario = ml.Scenario(
-        ml.Poisson("a", rate=LOAD * servers, to="s"),
-        ml.Service("s", workers=servers, service_time=ml.Exponential(mean=1.0)),
-    )
-    plain, ours = [], []
-    for seed in range(1, ROUNDS + 1):
-        plain.append(seconds(partial(mmc, REQUESTS, load=LOAD, servers=servers, seed=seed)))
-        ours.append(seconds(partial(ml.simulate, scenario, requests=REQUESTS, seed=seed)))
-    ratios = [p / o for p, o in zip(plain, ours, strict=True)]
-    return (
-        REQUESTS / statistics.median(plain),
-        REQUESTS / statistics.median(ours),
-        statistics.median(ratios),
-    )
+def measure_growth(results: Results, workload: Workload) -> None:
+    """Measure the compiled engine at ever more endpoints."""
+    # without a bar a pick may take as long as there are endpoints, so a tenth has to do
+    requests = results.sizes.ours if workload.grows else results.sizes.ours // 10
+    rounds = results.rounds if workload.grows else 1
+    times = {}
+    try:
+        for n in ENDPOINTS:
+            run = partial(engine_seconds, compiled, workload, n, requests)
+            times[n] = statistics.median(run(seed) for seed in range(1, rounds + 1))
+    except MissingError as why:
+        results.missing.append(f"{workload.name}, many endpoints: {why}")
+        return
+    results.growth[workload.name] = times
+    results.bars.append(growth_bar(workload, times))
+    _say(f"{workload.name}: {', '.join(f'{1e6 * t:.2f} µs at {n:,}' for n, t in times.items())}")
 
 
-def general() -> float:
-    """Return requests per second of the engine that knows everything, on a network."""
-    scenario = ml.Scenario(
-        ml.Poisson("a", rate=0.8, to="front"),
-        ml.Service("front", service_time=ml.Exponential(mean=1.0), to={"back": 0.5}),
-        ml.Service("back", service_time=ml.Exponential(mean=1.0), discipline="priority"),
-    )
-    times = [
-        seconds(partial(ml.simulate, scenario, requests=REQUESTS, seed=seed))
-        for seed in range(1, ROUNDS + 1)
+def measure_first_use(results: Results, workload: Workload) -> None:
+    """Compile in a fresh process with an empty cache, then start another."""
+    try:
+        first, later = first_and_later(workload.name)
+    except MissingError as why:
+        results.missing.append(f"{workload.name}, first use: {why}")
+        return
+    results.first_use[workload.name] = first, later
+    what = f"{workload.name}: first run of a process"
+    results.bars += [
+        Bar(f"{what}, empty cache", f"{first:.2f} s", "under 6 s", first < 6.0),
+        Bar(f"{what}, later", f"{later:.2f} s", "under 0.5 s", later < 0.5),
     ]
-    return REQUESTS / statistics.median(times)
+    _say(f"{workload.name}: first {first:.2f} s, later {later:.2f} s")
 
 
-def bytes_a_request() -> float:
-    """Return the bytes that the rows of M/M/1 take, for each request."""
-    scenario = ml.Scenario(
-        ml.Poisson("a", rate=LOAD, to="s"), ml.Service("s", service_time=ml.Exponential(mean=1.0))
+def measure_surroundings(results: Results) -> None:
+    """Measure what has nothing to do with balancing."""
+    requests = min(results.sizes.ours, 200_000)
+    speed = general(requests, results.rounds)
+    size = bytes_a_request(requests)
+    took = import_seconds(results.rounds)
+    results.bars += [
+        Bar(
+            "two stations, routing, priorities: reference", f"{speed:,.0f} requests/s", "none", True
+        ),
+        Bar("memory of the rows, M/M/1", f"{size:.0f} bytes a request", "at most 40", size <= 40),
+        Bar("`import mesh_lab`", f"{took:.2f} s", "under 0.5 s", took < 0.5),
+    ]
+    for bar in results.bars[-3:]:
+        _say(f"{bar.what}: {bar.measured}")
+
+
+def measure_notebooks(results: Results) -> None:
+    """Run every notebook from start to end."""
+    for name, spent in notebook_seconds().items():
+        bar = Bar(f"`{name}`, start to end", f"{spent:.1f} s", "under 20 s", spent < 20.0)
+        results.bars.append(bar)
+        _say(f"{bar.what}: {bar.measured}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line says."""
+    names = [*(workload.name for workload in WORKLOADS), *PARTS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="100 000 requests, one round")
+    parser.add_argument(
+        *("--only", "-o"),
+        action="append",
+        metavar="NAME",
+        choices=names,
+        help=f"measure only this; may be given several times: {', '.join(names)}",
     )
-    return ml.simulate(scenario, requests=REQUESTS, seed=1).columns.nbytes / REQUESTS
-
-
-def import_seconds() -> float:
-    """Return the processor time of ``import mesh_lab`` beyond that of starting Python."""
-
-    def child(code: str) -> float:
-        script = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
-        )
-        return float(done.stdout)
-
-    return statistics.median(child("import mesh_lab") for _ in range(ROUNDS))
-
-
-def notebook_seconds() -> dict[str, float]:
-    """Return the processor time that each notebook takes, kernel start included."""
-    import resource
-
-    found = {}
-    for path in sorted((HERE.parent / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"),
-                *("--stdout", "--log-level=ERROR", str(path)),
-            ],
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found[path.name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return found
+    parser.add_argument("--rounds", type=int, default=None, help="3 unless told; 1 with --quick")
+    parser.add_argument("--write", action="store_true", help="write also when not all is measured")
+    return parser.parse_args()
 
 
 def main() -> int:
     """Measure everything, print it, write it down; return 1 if a bar is missed."""
-    rows: list[tuple[str, str, str, bool]] = []
-    for servers in (1, 10):
-        plain, ours, ratio = speed(servers)
-        rows.append(
-            (
-                f"M/M/{servers}, load {LOAD}, {REQUESTS:,} requests, rows kept",
-                f"{ours:,.0f} requests/s, {ratio:.1f} times the plain script's {plain:,.0f}",
-                "at least 5 times",
-                ratio >= 5.0,
-            )
-        )
-    rows.append(
-        ("two stations, routing and priorities", f"{general():,.0f} requests/s", "none", True)
-    )
-    size = bytes_a_request()
-    rows.append(
-        ("memory of the rows, M/M/1", f"{size:.0f} bytes a request", "at most 40", size <= 40)
-    )
-    took = import_seconds()
-    rows.append(("`import mesh_lab`", f"{took:.2f} s", "under 0.5 s", took < 0.5))
-    for name, spent in notebook_seconds().items():
-        rows.append((f"`{name}`, start to end", f"{spent:.1f} s", "under 20 s", spent < 20.0))
+    told = arguments()
+    rounds = told.rounds or (1 if told.quick else 3)
+    results = Results(QUICK if told.quick else Sizes(), rounds)
+    wanted = set(told.only or [workload.name for workload in WORKLOADS])
+    parts = set(told.only or PARTS)
+    _say(machine())
+    for workload in WORKLOADS:
+        if workload.name in wanted:
+            measure_speed(results, workload)
+    if "growth" in parts:
+        for workload in WORKLOADS:
+            if not workload.servers:
+                measure_growth(results, workload)
+    if "first use" in parts:
+        for workload in WORKLOADS:
+            measure_first_use(results, workload)
+    if "surroundings" in parts:
+        measure_surroundings(results)
+    if "notebooks" in parts:
+        measure_notebooks(results)
 
-    lines = [
-        "# What was measured",
-        "",
-        "Written by `python -m benchmarks`. Processor time, medians of "
-        f"{ROUNDS} rounds in which the two sides take turns.",
-        f"Machine: {platform.machine()}, {platform.system()}; Python {platform.python_version()}, "
-        f"SimPy {version('simpy')}, NumPy {version('numpy')}.",
-        "",
-        "| what | measured | bar | |",
-        "|---|---|---|---|",
-        *(f"| {a} | {b} | {c} | {'met' if ok else '**missed**'} |" for a, b, c, ok in rows),
-        "",
-    ]
-    text = "\n".join(lines)
-    print(text)
-    (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
-    return 0 if all(ok for *_, ok in rows) else 1
+    writes = told.write or not (told.quick or told.only)
+    figure = HERE / "results.png" if writes and results.speed else None
+    if figure is not None:
+        draw(results.speeds(), figure)
+    text = page(results, figure.name if figure is not None else None)
+    print(f"\n{text}")
+    if writes:
+        (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+    return 0 if all(bar.met for bar in results.bars) else 1
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .timing import MissingError
+
 SOURCE = Path(__file__).with_name("event_loop.c")
 POLICIES = ("random", "round robin", "least request of 2", "least request of all", "ring hash")
 POINTS = 21  # on the ring for each endpoint, as the plain script has them
-
-
-class MissingError(RuntimeError):
-    """What is to be compared with is not there; the message says why."""
 
 
 def compiler() -> str | None:

@@ -167,7 +167,7 @@ def prequal(mesh: Mesh) -> Pick:
         for endpoint in mesh.rng.sample(range(mesh.endpoints), PROBES):
             flying = mesh.outstanding[endpoint]
             seen = latency[endpoint]
-            near = min(seen, key=lambda n, flying=flying: abs(n - flying), default=None)
+            near = min(seen, key=lambda n: abs(n - flying), default=None)
             pool.append((endpoint, flying, 0.0 if near is None else seen[near]))
         flights = sorted(flying for _, flying, _ in pool)
         limit = flights[min(int(HOT * len(flights)), len(flights) - 1)]
