@@ -38,7 +38,7 @@ def observe(s: Peaks, at: int, now: float, latency: float) -> float:
             estimate = latency * (1.0 - w) + estimate * w
     s.estimate[at] = estimate
     s.stamp[at] = now
-    return estimate
+    return estimate  # type: ignore[no-any-return]
 
 
 @kernel
@@ -47,7 +47,7 @@ def load_of(s: Peaks, v: View, at: int, now: float) -> float:
     estimate = observe(s, at, now, 0.0)
     pending = v.outstanding[at]
     if estimate == 0.0 and pending > 0:
-        return PENALTY + PENALTY_STEP * pending
+        return PENALTY + PENALTY_STEP * pending  # type: ignore[no-any-return]
     return estimate * (pending + 1)  # type: ignore[no-any-return]
 
 
