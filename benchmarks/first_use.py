@@ -44,7 +44,7 @@ def _child(name: str, cache: str) -> float:
     )
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["no message"]
-        raise MissingError(said[-1])
+        raise MissingError(said[-1].rpartition("MissingError: ")[2])
     return float(done.stdout.split()[-1])  # before it, the engine says that it compiles
 
 
