@@ -2,25 +2,44 @@
 
 from .c3 import C3
 from .chain import IptablesChain
+from .connections import FirstAvailable, LeastConnections
+from .hashing import JumpHash, KetamaHash, Maglev, MapHash, Rendezvous, RingHash
+from .idle import JoinIdleQueue
+from .intervals import SizeInterval
 from .least import LeastRequest
 from .peak import PeakEwma
 from .prequal import Prequal
 from .rule import Balancer, View
+from .shortest import JoinShortestQueue, PowerOfD
 from .slow_start import SlowStart
 from .smooth import SmoothRoundRobin
 from .static import Random, RoundRobin
 from .stride import StaticStride
 from .weighted import WeightedRandom
+from .work import LeastWorkLeft
 
 __all__ = [
     "C3",
     "Balancer",
+    "FirstAvailable",
     "IptablesChain",
+    "JoinIdleQueue",
+    "JoinShortestQueue",
+    "JumpHash",
+    "KetamaHash",
+    "LeastConnections",
     "LeastRequest",
+    "LeastWorkLeft",
+    "Maglev",
+    "MapHash",
     "PeakEwma",
+    "PowerOfD",
     "Prequal",
     "Random",
+    "Rendezvous",
+    "RingHash",
     "RoundRobin",
+    "SizeInterval",
     "SlowStart",
     "SmoothRoundRobin",
     "StaticStride",
