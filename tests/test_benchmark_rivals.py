@@ -108,6 +108,23 @@ def test_plain_weighted_turns_honour_weights(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize(
+    ("policy", "weights", "turns"),
+    [
+        # worked by hand: 5 1 1, -2 1 1 | 3 2 2, -4 2 2 | 1 3 3, 1 -4 3 | 6 -3 4, -1 -3 4 | ...
+        (plain_static.smooth, (5.0, 1.0, 1.0), [0, 0, 1, 0, 2, 0, 0]),
+        # deadlines 0.5 1 | 1 1, the second was there before | 1 2 | 1.5 2 | 2 2, again | 2 3
+        (plain_static.earliest_deadline, (2.0, 1.0), [0, 1, 0, 0, 1, 0]),
+    ],
+)
+def test_plain_weighted_turns_as_worked_by_hand(
+    policy: Policy, weights: Sequence[float], turns: list[int]
+) -> None:
+    mesh = Mesh(simpy.Environment(), random.Random(1), len(weights), weights)
+    pick = policy(mesh)
+    assert [pick(0, 1.0) for _ in turns] == turns
+
+
+@pytest.mark.parametrize(
     ("policy", "weights"),
     [
         (plain_static.random_choice, (1.0, 1.0)),
