@@ -268,7 +268,7 @@ def test_c3_equals_an_independent_account(seed: int) -> None:
 @pytest.mark.parametrize("part", [PeakEwma(), PeakEwma(default_rtt=None), C3()])
 def test_lists_arrays_and_compiled_kernels_agree(part: Any) -> None:
     pytest.importorskip("numba")
-    from .rule_compiled import benches
+    from .bench_compiled import benches
 
     runs = [
         [(e, now) for now, _, _, e in live(bench, 1, 1500, changes=0.5)]
