@@ -7,6 +7,7 @@ unless ``--write`` says so.
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import sys
 from functools import partial
@@ -126,6 +127,7 @@ def main() -> int:
     wanted = set(told.only or [workload.name for workload in WORKLOADS])
     parts = set(told.only or PARTS)
     _say(machine())
+    gc.freeze()  # what was imported is no rubbish: a script of its own would not have it either
     for workload in WORKLOADS:
         if workload.name in wanted:
             measure_speed(results, workload)

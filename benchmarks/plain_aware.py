@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Generator
 from itertools import cycle
 from operator import itemgetter
+
+import simpy
 
 from .plain_balancing import Mesh, Pick
 
 LIMIT = 4  # requests an endpoint takes before `first` goes on to the next
 DECAY = 10.0  # seconds, of peak EWMA
 SMOOTHING = 0.9  # the weight of the past in C3's averages
-POOL, PROBES, HOT = 16, 3, 2**-0.25  # of Prequal
+POOL, PROBES, PROBE_DELAY, HOT = 16, 3, 0.0005, 2**-0.25  # of Prequal
 
 
 def least_of_two(mesh: Mesh) -> Pick:
@@ -149,11 +152,12 @@ def c3(mesh: Mesh) -> Pick:
 
 
 def prequal(mesh: Mesh) -> Pick:
-    """Prequal, simply: three probes a request, answered at once, into a pool of sixteen.
+    """Prequal, simply: three probes a request, each a process, into a pool of sixteen.
 
     A probe brings the requests in flight and the latency that a request last had which met about
-    as many there.  Among those that are not hot the quickest is used, otherwise the emptiest; a
-    probe is used once, and the worst and the oldest, in turn, leave after each request.
+    as many there.  Of those that are not hot, and the limit is in the pool itself, so there always
+    are some, the quickest is used.  A probe is used once, and the worst and the oldest, in turn,
+    leave after each request.
     """
     latency: list[dict[int, float]] = [{} for _ in range(mesh.endpoints)]
     met: list[deque[int]] = [deque() for _ in range(mesh.endpoints)]
@@ -163,17 +167,23 @@ def prequal(mesh: Mesh) -> Pick:
     def answered(endpoint: int, response: float, service: float) -> None:
         latency[endpoint][met[endpoint].popleft()] = response
 
-    def pick(key: int, work: float) -> int:
-        for endpoint in mesh.rng.sample(range(mesh.endpoints), PROBES):
-            flying = mesh.outstanding[endpoint]
-            seen = latency[endpoint]
-            near = min(seen, key=lambda n: abs(n - flying), default=None)
-            pool.append((endpoint, flying, 0.0 if near is None else seen[near]))
+    def probe(endpoint: int) -> Generator[simpy.Event, None, None]:
+        yield mesh.env.timeout(PROBE_DELAY)
+        flying = mesh.outstanding[endpoint]
+        seen = latency[endpoint]
+        near = min(seen, key=lambda n: abs(n - flying), default=None)
+        answer = (endpoint, flying, 0.0 if near is None else seen[near])
+        yield mesh.env.timeout(PROBE_DELAY)
+        pool.append(answer)
+
+    def choose() -> int:
+        if len(pool) < 2:
+            return mesh.rng.randrange(mesh.endpoints)
         flights = sorted(flying for _, flying, _ in pool)
         limit = flights[min(int(HOT * len(flights)), len(flights) - 1)]
         hot = [probe for probe in pool if probe[1] > limit]
         cold = [probe for probe in pool if probe[1] <= limit]
-        chosen = min(cold, key=itemgetter(2)) if cold else min(hot, key=itemgetter(1))
+        chosen = min(cold, key=itemgetter(2))
         pool.remove(chosen)
         if next(worst_leaves):
             worst = max(hot, key=itemgetter(1)) if hot else max(cold, key=itemgetter(2))
@@ -181,8 +191,14 @@ def prequal(mesh: Mesh) -> Pick:
                 pool.remove(worst)
         else:
             pool.popleft()
-        met[chosen[0]].append(mesh.outstanding[chosen[0]])
         return chosen[0]
+
+    def pick(key: int, work: float) -> int:
+        for endpoint in mesh.rng.sample(range(mesh.endpoints), PROBES):
+            mesh.env.process(probe(endpoint))
+        chosen = choose()
+        met[chosen].append(mesh.outstanding[chosen])
+        return chosen
 
     mesh.answered = answered
     return pick

@@ -100,8 +100,8 @@ def page(results: Results, figure: str | None) -> str:
     lines = [
         "# What was measured",
         "",
-        "Written by `python -m benchmarks`. Processor time, medians of "
-        f"{results.rounds} rounds in which all sides take turns. The engines and the C loop "
+        "Written by `python -m benchmarks`. Processor time, "
+        f"{_rounds(results.rounds)} in which all sides take turns. The engines and the C loop "
         f"simulate {sizes.ours:,} requests, the plain scripts {sizes.plain:,} and the other "
         f"simulators {sizes.peers:,}; all speeds are per request.",
         machine(),
@@ -120,6 +120,10 @@ def page(results: Results, figure: str | None) -> str:
     if results.missing:
         lines += ["", "## Not measured", "", *(f"- {why}" for why in results.missing)]
     return "\n".join([*lines, ""])
+
+
+def _rounds(rounds: int) -> str:
+    return "one round" if rounds == 1 else f"medians of {rounds} rounds"
 
 
 def _speed_words(figure: str | None) -> list[str]:

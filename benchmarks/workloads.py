@@ -173,7 +173,9 @@ WORKLOADS = (
         grows=True,
     ),
     _seeing("C3", part="C3", policy=aware.c3),
-    _seeing("Prequal", part="Prequal", policy=aware.prequal),
+    _seeing(
+        "Prequal", part="Prequal", options={"probe_delay": aware.PROBE_DELAY}, policy=aware.prequal
+    ),
     _seeing(
         *("ring hash, bounded",),
         part="RingHash",
