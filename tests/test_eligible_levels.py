@@ -122,11 +122,12 @@ def test_loads_are_within_rounding_of_the_exact_shares(
         for well, total in zip(healthy, hosts, strict=True)
     ]
     assert levels.panics == tuple(enough < 100 and share * 100 < panic for share in shares)
+    exact: list[Fraction]
     if all(levels.panics) and sum(hosts):
         exact = [Fraction(100 * total, sum(hosts)) for total in hosts]
         first = next(i for i, total in enumerate(hosts) if total)
     elif enough:
-        left, exact = Fraction(100), []
+        exact, left = [], Fraction(100)
         for well in health:
             exact.append(min(left, Fraction(100 * well, enough)))
             left -= exact[-1]
