@@ -9,6 +9,7 @@ from .intervals import SizeInterval
 from .least import LeastRequest
 from .peak import PeakEwma
 from .prequal import Prequal
+from .reports import LoadReports
 from .rule import Balancer, View
 from .shortest import JoinShortestQueue, PowerOfD
 from .slow_start import SlowStart
@@ -30,6 +31,7 @@ __all__ = [
     "LeastConnections",
     "LeastRequest",
     "LeastWorkLeft",
+    "LoadReports",
     "Maglev",
     "MapHash",
     "PeakEwma",
