@@ -10,6 +10,9 @@ from numba.extending import overload, register_jitable
 
 from mesh_lab.balancing.rule import KERNELS
 
+# Kernels allocate nothing, so numba need not count references: that takes longer than most picks.
+OPTIONS = {"_nrt": False, "error_model": "numpy"}
+
 _known: set[str] = set()
 
 
@@ -19,7 +22,7 @@ def register() -> None:
         name = f"{function.__module__}.{function.__qualname__}"
         if name not in _known:
             _known.add(name)
-            register_jitable(function)
+            register_jitable(**OPTIONS)(function)
 
 
 def choose(s: Any, v: Any, g: Any, u: Any, now: Any, key: Any) -> Any:
@@ -27,7 +30,7 @@ def choose(s: Any, v: Any, g: Any, u: Any, now: Any, key: Any) -> Any:
     raise NotImplementedError
 
 
-@overload(choose, inline="never")
+@overload(choose, jit_options=OPTIONS)
 def _choose(s: Any, v: Any, g: Any, u: Any, now: Any, key: Any) -> Any:
     rule = s.instance_class.pick
 
@@ -37,7 +40,7 @@ def _choose(s: Any, v: Any, g: Any, u: Any, now: Any, key: Any) -> Any:
     return call
 
 
-@njit(error_model="numpy")  # type: ignore[misc, unused-ignore]
+@njit(**OPTIONS)  # type: ignore[misc, unused-ignore]
 def _drive(s: Any, v: Any, g: int, draws: Any, times: Any, keys: Any, out: Any) -> None:
     for i in range(len(out)):
         e = choose(s, v, g, draws[i], times[i], keys[i])

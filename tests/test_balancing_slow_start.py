@@ -99,6 +99,15 @@ def test_slow_start_by_hand() -> None:
     assert [bench.pick(now=300.0) for _ in range(2)] == [1, 0]
 
 
+def test_one_endpoint_alone_needs_no_schedule() -> None:
+    """Its picks move the counter on, also while it is in slow start."""
+    bench = Bench(RoundRobin(slow_start=SlowStart(window=10.0)), 3)
+    bench.change([2], now=100.0, since=[100.0])
+    assert [bench.pick(now=101.0) for _ in range(3)] == [2, 2, 2]
+    bench.change([0, 1], now=200.0)
+    assert [bench.pick(now=201.0) for _ in range(2)] == [1, 0]
+
+
 def test_slow_start_holds_for_the_window_to_the_end() -> None:
     for now, slow in ((109.9, True), (110.0, True), (110.1, False)):
         bench = Bench(RoundRobin(slow_start=SlowStart(window=10.0)), 2)
