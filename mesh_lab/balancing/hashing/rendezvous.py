@@ -100,7 +100,7 @@ class Rendezvous(Balancer):
 
     The key's and the name's xxHash64 are mixed as Envoy's rendezvous policy does it
     (``rendezvous_hash_lb.cc``).  That takes a fast approximation of the logarithm where this takes
-    the logarithm, so under unequal weights a few keys in a thousand go elsewhere.
+    the logarithm, so under unequal weights a few keys in a hundred thousand go elsewhere.
 
     Examples
     --------
