@@ -159,7 +159,7 @@ class Due(Naive):
         self.changed()
 
     def weight(self, p: int, e: int) -> float:
-        return self.bench.weights[e] / (self.out(p, e) + 1.0) ** self.bias
+        return self.bench.weights[e] / math.pow(self.out(p, e) + 1.0, self.bias)
 
     def changed(self) -> None:
         self.count = 1000
@@ -170,7 +170,7 @@ class Due(Naive):
 
     def allowed(self, p: int, u: Sequence[float], now: float) -> set[int]:
         if len({self.bench.weights[e] for e in self.members}) == 1:
-            return self.equal.allowed(self, p, u, now)  # type: ignore[arg-type]
+            return self.equal.allowed(self, p, u, now)
         entry = min(self.due[p])
         e = int(entry[2])
         self.count += 1
@@ -255,6 +255,12 @@ class FewThere(FewOut):
 
     def value(self, p: int, e: int) -> int:
         return self.there(e)
+
+
+class AgainThere(FewThere):
+    """With replacement."""
+
+    replacement = True
 
 
 class FewOnBoard(FewThere):

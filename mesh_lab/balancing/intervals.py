@@ -88,7 +88,8 @@ class SizeInterval(Balancer):
         Cutoff *i* is the smallest *x* for which the requests up to *x* are *i* parts of the work,
         out of `intervals`.  The work up to *x* is summed over a grid of 400 001 points, equally
         spaced in the logarithm, from the cumulative distribution function: for a density, the
-        error of a cutoff's share of the work is below 1e-6.
+        error of a cutoff's share of the work is below 1e-6; where single sizes are likely, below
+        1e-3, but a cutoff at one of them is exact.
 
         Parameters
         ----------
@@ -134,9 +135,7 @@ class SizeInterval(Balancer):
                     a = x
             cutoffs.append(until)
         if any(b <= a for a, b in pairwise(cutoffs)):
-            problem = (
-                f"would be {cutoffs}: single sizes are more than one interval's part of the work"
-            )
+            problem = f"would be {cutoffs}: single sizes are more work than an interval's part"
             raise PartError("SizeInterval", "cutoffs", problem)
         return cls(cutoffs=tuple(cutoffs))
 
