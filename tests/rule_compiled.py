@@ -11,7 +11,7 @@ from numba.extending import overload, register_jitable
 from mesh_lab.balancing.rule import KERNELS
 
 # Kernels allocate nothing, so numba need not count references: that takes longer than most picks.
-OPTIONS = {"_nrt": False, "error_model": "numpy"}
+OPTIONS: Any = {"_nrt": False, "error_model": "numpy"}
 
 _known: set[str] = set()
 
@@ -40,7 +40,7 @@ def _choose(s: Any, v: Any, g: Any, u: Any, now: Any, key: Any) -> Any:
     return call
 
 
-@njit(**OPTIONS)  # type: ignore[misc, unused-ignore]
+@njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def _drive(s: Any, v: Any, g: int, draws: Any, times: Any, keys: Any, out: Any) -> None:
     for i in range(len(out)):
         e = choose(s, v, g, draws[i], times[i], keys[i])
