@@ -37,7 +37,7 @@ CASES: list[tuple[Balancer, type[naive.Naive], tuple[float, ...] | None]] = [
     (mb.JoinIdleQueue(choices=2), naive.IdleShorter, None),
     (mb.JoinIdleQueue(choices=9, withdraw=True), naive.IdleWithdrawn, None),
 ]
-SAME_KERNELS = {3, 6, 16}  # as another case
+COMPILED = [0, 2, 5, 7, 8, 9, 10, 13, 15, 18]  # the other cases have the same kernels, or simpler
 NAMES = [f"{rule!r}{' weighted' if weights else ''}" for rule, _, weights in CASES]
 
 
@@ -67,7 +67,7 @@ def test_every_pick_is_what_a_naive_account_allows(
     assert len(picked) == len(WEIGHTS)
 
 
-@pytest.mark.parametrize("case", sorted(set(range(len(CASES))) - SAME_KERNELS))
+@pytest.mark.parametrize("case", COMPILED)
 def test_compiled_and_in_lists_the_picks_are_the_same(case: int) -> None:
     pytest.importorskip("numba")
     from .bench_compiled import benches
