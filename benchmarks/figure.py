@@ -12,13 +12,13 @@ from PIL import Image
 
 from mesh_lab.plots.style import BLACK, GREY, Look, ink, look
 
-from .sides import COMPILED, PLAIN, SIDES, C
+from .sides import COMPILED, PLAIN, SIDES, SIMPY, C
 
 # the compiled engine and the plain script are what the figure is about: the two darkest
 _LOOKS: dict[str, Look] = {
     COMPILED: look(0),
     PLAIN: look(1),
-    "SimPy engine": look(2),
+    SIMPY: look(2),
     C: Look(BLACK, (), "X"),
     **{peer: look(index) for index, peer in enumerate(SIDES[4:], start=3)},
 }

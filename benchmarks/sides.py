@@ -16,7 +16,7 @@ from mesh_lab.simulate import _columns
 
 from . import peers
 from .event_loop import event_loop
-from .timing import MissingError, Timed, seconds
+from .timing import MissingError, Timed, average, seconds
 from .workloads import ENDPOINTS, KEYS, LOAD, Workload
 
 PLAIN, SIMPY, COMPILED, C = "plain SimPy", "SimPy engine", "compiled engine", "C"
@@ -90,7 +90,7 @@ def engine_seconds(
     """Return an engine's seconds a request, compiled before."""
     scenario = workload.scenario(endpoints)
     run(scenario, 1_000, seed)
-    return seconds(partial(run, scenario, requests, seed)) / requests
+    return average(partial(seconds, partial(run, scenario, requests, seed))) / requests
 
 
 def _plain(workload: Workload, requests: int, seed: int) -> float:
@@ -98,16 +98,12 @@ def _plain(workload: Workload, requests: int, seed: int) -> float:
 
 
 def _c(workload: Workload, requests: int, seed: int) -> float:
-    took, _ = event_loop(
-        workload.c,
-        requests,
-        endpoints=1 if workload.servers else ENDPOINTS,
-        workers=workload.servers or 1,
-        load=LOAD,
-        seed=seed,
-        keys=KEYS,
-    )
-    return took / requests
+    shape = {"endpoints": 1 if workload.servers else ENDPOINTS, "workers": workload.servers or 1}
+
+    def once() -> float:
+        return event_loop(workload.c, requests, **shape, load=LOAD, seed=seed, keys=KEYS)[0]
+
+    return average(once) / requests
 
 
 def _peer(peer: str, workload: Workload, requests: int, seed: int) -> float:
