@@ -79,6 +79,35 @@ def test_bounded_loads_are_the_rule_of_the_source(seed: int, kind: type[RingHash
     assert overflows > 100
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_long_detours_end_where_the_source_ends(seed: int) -> None:
+    # all but two are overloaded, so a third of the detours takes more words than are remembered
+    rule = RingHash(balance_factor=100)
+    bench, first = Bench(rule, 20), Bench(RingHash(), 20)
+    naive, rng = Naive(bench, 100), np.random.default_rng(seed)
+    ends = set()
+    for k in range(300):
+        held = np.full(20, 100)
+        held[rng.choice(20, 2, replace=False)] = 0
+        bench.view.outstanding[:] = held.tolist()
+        bench.state.active[0] = int(held.sum())
+        key = rule.hash_key(f"key-{k % 200}")
+        expected = naive.pick(key, first.pick(key=key), list(range(20)))
+        assert bench.pick(key=key) == expected
+        ends.add(expected)
+    assert len(ends) == 20
+
+
+def test_when_all_are_overloaded_the_least_overloaded_serves() -> None:
+    # Slots add up to more than what is outstanding, so this takes a count that is behind.
+    rule = Maglev(balance_factor=100)
+    for least in range(12):
+        bench = Bench(rule, 12)
+        bench.view.outstanding[:] = [4 if e == least else 5 + e % 3 for e in range(12)]
+        assert list(bench.state.active) == [0]
+        assert bench.pick(key=rule.hash_key("hot")) == least
+
+
 @pytest.mark.parametrize("kind", RULES)
 @pytest.mark.parametrize("factor", [100, 150])
 def test_no_endpoint_gets_a_request_above_its_slots_unless_all_are(

@@ -81,7 +81,8 @@ def compiled(rule: Balancer, weights: list[float]) -> list[int]:
     bench = Bench(rule, 12, weights=weights, proxies=2, make=Arrays())
     given = np.array(keys(rule), dtype=np.uint64)
     got = np.empty(len(given), dtype=np.int64)
-    compiled_run(type(bench.state))(bench.state, bench.view, given, got, np.empty(1))
+    kind: Any = type(bench.state)
+    compiled_run(kind)(bench.state, bench.view, given, got, np.empty(1))
     return [int(e) for e in got]
 
 

@@ -24,6 +24,8 @@ from .tables import shares
 __all__ = ["bounded_fields", "count_answered", "count_sent", "within_bounds"]
 
 STATE_SIZE = 624  # words of the generator
+SEEDS = 1024  # whose first words are remembered
+KEPT = 8  # words of each
 
 
 @kernel
@@ -62,6 +64,41 @@ def next_word(s: Any) -> int:
 
 
 @kernel
+def restart(s: Any, seed: int) -> None:
+    """Seed the generator."""
+    s.words[0] = seed
+    s.cursor[0] = 1
+    s.cursor[1] = 0
+
+
+@kernel
+def remember(s: Any, seed: int) -> int:
+    """Return where in ``memo`` the first words from `seed` are; make them if they are not.
+
+    Hot keys overflow again and again, and seeding costs as much as everything else together.
+    """
+    slot = seed % SEEDS
+    if s.seeds[slot] != seed:
+        restart(s, seed)
+        for k in range(KEPT):
+            s.memo[slot * KEPT + k] = next_word(s)
+        s.seeds[slot] = seed
+    return slot * KEPT
+
+
+@kernel
+def word(s: Any, seed: int, kept: int, used: int) -> int:
+    """Return word number `used` from `seed`, whose first words are at `kept`."""
+    if used < KEPT:
+        return s.memo[kept + used]  # type: ignore[no-any-return]
+    if used == KEPT:  # go on where what is remembered ends
+        restart(s, seed)
+        for _ in range(KEPT):
+            next_word(s)
+    return next_word(s)
+
+
+@kernel
 def overload(s: Any, v: View, g: int, e: int) -> float:
     """Return the outstanding requests of `e` in units of its slots, which are never below 1."""
     p = v.balancer[g]
@@ -83,16 +120,17 @@ def within_bounds(s: Any, v: View, g: int, chosen: int, key: int) -> int:
         return chosen
     best = chosen
     n = v.size[g]
-    s.words[0] = int(key & s.low[0])
-    s.cursor[0] = 1
-    s.cursor[1] = 0
+    seed = int(key & s.low[0])
+    kept = remember(s, seed)
+    used = 0
     tried = 0
     while tried < n:
         left = n - tried
         width = 4294967296 // left
-        jump = next_word(s) // width
-        while jump >= left:
-            jump = next_word(s) // width
+        jump = left
+        while jump >= left:  # words in an incomplete last interval are thrown away
+            jump = word(s, seed, kept, used) // width
+            used += 1
         at = tried + jump
         place = s.order[at]
         s.order[at] = s.order[tried]
@@ -138,13 +176,13 @@ def count_answered(
 
 def bounded_fields(
     factor: int, pools: Sequence[Pool], view: View, make: Make
-) -> tuple[int, Any, Any, Any, Any, Any, Any, Any]:
+) -> tuple[int, Any, Any, Any, Any, Any, Any, Any, Any, Any]:
     """Return the fields that a state with bounded loads ends with.
 
     They are ``factor``, ``active`` (ints, one a balancer: its outstanding requests), ``share``
     (floats, ``share[g * stride + e]``), ``order`` and ``jumped`` (ints: the places of the shuffle,
-    and where each of them came from), ``words`` and ``cursor`` (ints: the generator) and ``low``
-    (hashes: the mask of 32 bits).
+    and where each of them came from), ``words`` and ``cursor`` (ints: the generator), ``seeds``
+    and ``memo`` (ints: what is remembered of it) and ``low`` (hashes: the mask of 32 bits).
     """
     n = view.stride
     share = np.zeros(len(pools) * n)
@@ -160,5 +198,7 @@ def bounded_fields(
         make.ints([0] * n),
         make.ints([0] * STATE_SIZE),
         make.ints([0, 0]),
+        make.ints([-1] * SEEDS),
+        make.ints([0] * (SEEDS * KEPT)),
         make.hashes([0xFFFFFFFF]),
     )

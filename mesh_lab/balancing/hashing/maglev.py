@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from ...parts import part
@@ -61,44 +62,56 @@ class BoundedTable(NamedTuple):
     jumped: Ints
     words: Ints
     cursor: Ints
+    seeds: Ints
+    memo: Ints
     low: Hashes
     pick = staticmethod(pick_from_bounded_table)
     sent = staticmethod(count_sent)
     answered = staticmethod(count_answered)
 
 
-@functools.lru_cache(maxsize=8)
-def table(names: tuple[str, ...], weights: tuple[float, ...], size: int) -> Table:
-    """Fill the table: endpoints take turns, each takes the next free place of its permutation.
+def turns(share: npt.NDArray[np.float64]) -> Iterator[list[int]]:
+    """Yield round after round who takes a place in it.
 
-    An endpoint whose weight is a fraction of the greatest takes a place in that fraction of the
-    rounds.
+    An endpoint whose share is a fraction of the greatest takes a place in that fraction of the
+    rounds; the comparison is Envoy's, in floating point.
     """
+    greatest = share.max()
+    if share.min() == greatest:
+        everyone = list(range(len(share)))
+        while True:
+            yield everyone
+    due = np.zeros(len(share))
+    turn = 0
+    while True:
+        turn += 1
+        takers = np.flatnonzero(turn * share >= due)
+        due[takers] += greatest
+        yield takers.tolist()
+
+
+@functools.lru_cache(maxsize=32)
+def table(names: tuple[str, ...], weights: tuple[float, ...], size: int) -> Table:
+    """Fill the table: in turns, each endpoint takes the next free place of its permutation."""
     order = sorted(range(len(names)), key=names.__getitem__)
     known = [names[i] for i in order]
     at: list[int] = (xxh64_all(known) % np.uint64(size)).tolist()
     step: list[int] = (xxh64_all(known, seed=1) % np.uint64(size - 1) + np.uint64(1)).tolist()
-    share = np.array(shares(weights))[order]
-    greatest = share.max()
-    due = np.zeros(len(names))
-    free = bytearray(b"\1") * size
-    holder = np.zeros(size, dtype=np.int64)
-    filled = turn = 0
-    while filled < size:
-        turn += 1
-        takers = np.flatnonzero(turn * share >= due)[: size - filled]
-        due[takers] += greatest
-        filled += len(takers)
-        for i in takers.tolist():
+    holder = [-1] * size
+    left = size
+    for takers in turns(np.array(shares(weights))[order]):
+        for i in takers[:left]:
             place = at[i]
-            while not free[place]:
+            while holder[place] >= 0:
                 place += step[i]
                 if place >= size:
                     place -= size
-            free[place] = 0
             holder[place] = i
             at[i] = place
-    return Table(np.empty(0, dtype=np.uint64), np.array(order)[holder])
+        left -= len(takers)
+        if left <= 0:
+            break
+    return Table(np.empty(0, dtype=np.uint64), np.array(order, dtype=np.int32)[holder])
 
 
 def is_prime(number: int) -> bool:

@@ -70,6 +70,8 @@ class BoundedRing(NamedTuple):
     jumped: Ints
     words: Ints
     cursor: Ints
+    seeds: Ints
+    memo: Ints
     low: Hashes
     pick = staticmethod(pick_on_bounded_ring)
     sent = staticmethod(count_sent)

@@ -7,7 +7,7 @@ table; a pool knows where in the array its table begins and ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ class Table(NamedTuple):
     """Positions on a ring in ascending order (or none), and the place in the pool of each."""
 
     points: Hash64
-    places: IntArray
+    places: npt.NDArray[np.integer[Any]]
 
 
 class Layout(NamedTuple):
