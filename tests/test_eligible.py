@@ -115,16 +115,18 @@ def test_overprovisioning_says_when_load_overflows() -> None:
 
 
 def test_pools_keep_their_numbers_when_a_level_or_zone_empties() -> None:
-    known = hosts((3, 0, "a", 0), (3, 0, "b", 0), (2, 0, "a", 1))
+    known = hosts((3, 0, "a", 0), (3, 0, "b", 0), (2, 0, "b", 1))
     eligible = Eligible(zones=LocalityWeighted(weights={"a": 1, "b": 1}))
     all_there = Ways(eligible, known, 2, ever=known)
     assert len(all_there.pools) == max_pools(eligible, known, 2) == 2 * 2 * 3
     some_gone = Ways(eligible, without(known, 0, 1, 2), 2, ever=known)
     # balancer 1: levels 0 and 1, each all, a, b
-    expected = [(), (0, 1, 2), (3, 4, 5), (), (6, 7), ()]
+    expected = [(), (0, 1, 2), (3, 4, 5), (), (), (6, 7)]
     assert [pool.endpoints for pool in all_there.pools[6:]] == expected
     expected[1] = ()
     assert [pool.endpoints for pool in some_gone.pools[6:]] == expected
+    level_gone = Ways(eligible, without(known, *range(6)), 2, ever=known)
+    assert [pool.endpoints for pool in level_gone.pools[6:]] == [()] * 5 + [(6, 7)]
 
 
 def mixed(rng: random.Random) -> tuple[Eligible, list[Any], int]:

@@ -123,8 +123,9 @@ def test_loads_are_within_rounding_of_the_exact_shares(
     ]
     assert levels.panics == tuple(enough < 100 and share * 100 < panic for share in shares)
     exact: list[Fraction]
-    if all(levels.panics) and sum(hosts):
-        exact = [Fraction(100 * total, sum(hosts)) for total in hosts]
+    everybody = sum(hosts)
+    if all(levels.panics) and everybody:
+        exact = [Fraction(100 * total, everybody) for total in hosts]
         first = next(i for i, total in enumerate(hosts) if total)
     elif enough:
         exact, left = [], Fraction(100)

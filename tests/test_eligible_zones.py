@@ -11,7 +11,7 @@ import pytest
 
 from mesh_lab.balancing.eligible import Eligible, LocalityWeighted, ZoneAware
 from mesh_lab.balancing.zones import Staying, effective_weight, staying
-from tests.eligible_bench import Ways, even, hosts, ill
+from tests.eligible_bench import Ways, even, hosts, ill, without
 
 # The example in the comments of Envoy's load_balancer_impl.cc: 40, 40 and 20 % of the callers, 25,
 # 50 and 25 % of the endpoints; the first zone keeps 62.5 % and the rest goes 2 to 1.
@@ -81,6 +81,15 @@ def test_a_balancer_without_endpoints_in_its_zone_sends_all_elsewhere() -> None:
     assert ways.zones(even(1000), 1) == {"a": 1000}
 
 
+def test_a_zone_that_is_empty_now_has_no_capacity() -> None:
+    known = hosts((2, 0, "a", 0), (4, 0, "b", 0), (2, 0, "c", 0), (1, 0, "d", 0))
+    ways = Ways(aware(*CALLERS), known[:8], 5, ever=known)
+    assert ways.zones(even(8000)) == {"a": 5000, "b": 2000, "c": 1000}
+    # callers 6666, 3333, 0; endpoints 4000, 4000, 2000: 6000 stay, and 667 and 2000 are left
+    ways = Ways(aware("a", "a", "c", size=5), without(known, 2, 3, 4, 5), 3, ever=known)
+    assert ways.zones(even(10_000)) == {"a": 6000, "c": 1000, "d": 3000}
+
+
 def test_only_healthy_endpoints_count_but_a_zone_that_fails_stays_a_zone() -> None:
     known = hosts((4, 0, "a", 0), (4, 0, "b", 0))
     assert Ways(aware("a", "b"), known, 2).zones(even(100)) == {"a": 100}
@@ -141,6 +150,9 @@ def test_zones_take_turns_by_weight_as_worked_by_hand() -> None:
     ways = Ways(weighted(a=1, b=2), hosts((1, 0, "a", 0), (1, 0, "b", 0)))
     order = "".join("ab"[ways.endpoints()[0]] for _ in range(12))
     assert order == "babbabbabbab"
+    # a at 0.5, b at 1.0, then both at 1.0, 2.0, ...: who has waited there longer is first
+    ways = Ways(weighted(a=2, b=1), hosts((1, 0, "a", 0), (1, 0, "b", 0)))
+    assert "".join("ab"[ways.endpoints()[0]] for _ in range(12)) == "abaabaabaaba"
 
 
 def test_each_balancer_has_its_own_turns_one_ahead_of_the_last() -> None:

@@ -3,6 +3,14 @@
 from .c3 import C3
 from .chain import IptablesChain
 from .connections import FirstAvailable, LeastConnections
+from .eligible import (
+    Aperture,
+    DeterministicSubset,
+    Eligible,
+    LocalityWeighted,
+    RandomSubset,
+    ZoneAware,
+)
 from .hashing import JumpHash, KetamaHash, Maglev, MapHash, Rendezvous, RingHash
 from .idle import JoinIdleQueue
 from .intervals import SizeInterval
@@ -21,7 +29,10 @@ from .work import LeastWorkLeft
 
 __all__ = [
     "C3",
+    "Aperture",
     "Balancer",
+    "DeterministicSubset",
+    "Eligible",
     "FirstAvailable",
     "IptablesChain",
     "JoinIdleQueue",
@@ -32,12 +43,14 @@ __all__ = [
     "LeastRequest",
     "LeastWorkLeft",
     "LoadReports",
+    "LocalityWeighted",
     "Maglev",
     "MapHash",
     "PeakEwma",
     "PowerOfD",
     "Prequal",
     "Random",
+    "RandomSubset",
     "Rendezvous",
     "RingHash",
     "RoundRobin",
@@ -47,4 +60,5 @@ __all__ = [
     "StaticStride",
     "View",
     "WeightedRandom",
+    "ZoneAware",
 ]

@@ -177,7 +177,7 @@ def aperture(p: int, proxies: int, n: int, size: int) -> Share:
     if not n:
         return ()
     circles = -(-proxies * min(size, n) // n)  # ceiling
-    start, width = p * n, min(circles, proxies) * n
+    start, width = p * n, circles * n
     ring = proxies * n
     covered: dict[int, int] = {}
     at, end = start, start + width

@@ -150,10 +150,8 @@ def staying(
     if here and here >= from_here[home]:
         return Staying(10_000, (0,) * len(healthy))
     local = here * 10_000 // from_here[home] if from_here[home] else 0
-    left = [
-        0 if zone == home else max(0, share - from_here.get(zone, 0))
-        for zone, share in up_there.items()
-    ]
+    # nothing is left at home, where callers are too many
+    left = [max(0, share - from_here.get(zone, 0)) for zone, share in up_there.items()]
     if not any(left):
         left = [1] * len(healthy)
     return Staying(local, tuple(accumulate(left)))
