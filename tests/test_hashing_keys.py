@@ -48,8 +48,16 @@ def test_numbers_are_where_the_cumulated_distribution_exceeds_the_draw(
     assert keys.numbers(draws).tolist() == [bisect.bisect_right(steps, draw) for draw in draws]
 
 
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_a_draw_on_the_border_belongs_to_the_next_key(exponent: float) -> None:
+    keys = Keys(4, exponent=exponent)
+    border = keys.popularity()[0]
+    draws = np.array([math.nextafter(border, 0.0), border])
+    assert keys.numbers(draws).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.3, 1.0, 40.0])
-@pytest.mark.parametrize("count", [1, 3, 49, 100_000])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 49, 1023, 1025, 99_991, 100_000, 2**20 + 1])
 def test_every_draw_gives_a_key(count: int, exponent: float) -> None:
     numbers = Keys(count, exponent=exponent).numbers(np.array([0.0, LAST]))
     assert numbers.dtype == np.int64

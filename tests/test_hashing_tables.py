@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from mesh_lab.balancing.hashing import JumpHash, Maglev, MapHash, Rendezvous
+from mesh_lab.balancing.hashing import (
+    JumpHash,
+    KetamaHash,
+    Maglev,
+    MapHash,
+    Rendezvous,
+    RingHash,
+)
 from mesh_lab.balancing.hashing.keyhash import xxh64
 from mesh_lab.balancing.rule import Balancer
 from mesh_lab.errors import PartError
@@ -62,9 +69,11 @@ def test_maglev_with_equal_weights_differs_by_one_place() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_maglev_is_the_loop_in_the_source(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for size in (2, 3, 101, 1009):
+    for size in (2, 3, 101, 1009, 211):
         n = int(rng.integers(1, 9))
         weights = [float(w) for w in rng.integers(1, 12, n)]
+        if size == 211:  # multiples, with which a turn may come exactly when it is due
+            n, weights = 4, [1.0, 2.0, 4.0, 2.0 * seed]
         bench = Bench(Maglev(table_size=size), n, weights=weights)
         share = [w / sum(weights) for w in weights]
         order = sorted(range(n), key=lambda e: f"10.0.0.{e}:80")
@@ -238,3 +247,34 @@ def test_avalanche_changes_where_keys_go() -> None:
 def test_haproxy_takes_whole_weights_to_256_only(weight: float) -> None:
     with pytest.raises(PartError, match="under MapHash must be a whole number from 1 to 256"):
         Bench(MapHash(), 2, weights=[1.0, weight])
+
+
+ALL = [
+    *(RingHash(), RingHash(balance_factor=120), KetamaHash(), Maglev()),
+    *(Maglev(balance_factor=120), Rendezvous(), JumpHash(), MapHash()),
+]
+
+
+@pytest.mark.parametrize("rule", ALL, ids=repr)
+def test_endpoints_may_all_leave_and_come_back(rule: Balancer) -> None:
+    bench = Bench(rule, 4, proxies=2)
+    keys = [rule.hash_key(key) for key in KEYS[:200]]
+    before = [int(bench.state.pick(bench.state, bench.view, 1, [], 0.0, key)) for key in keys]
+    bench.change([])
+    bench.change([2])
+    assert {bench.pick(key=key, proxy=1) for key in keys} == {2}
+    bench.change(range(4))
+    bench.view.outstanding[:] = [0] * 8
+    after = [int(bench.state.pick(bench.state, bench.view, 1, [], 0.0, key)) for key in keys]
+    assert after == before
+    assert set(after) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("rule", ALL, ids=repr)
+def test_rules_say_that_they_hash_and_what_a_key_is_worth(rule: Balancer) -> None:
+    assert rule.hashes
+    assert rule.draws == 0
+    assert rule.hash_key("key-1") == rule.hash_key("key-1") != rule.hash_key("key-2")
+    assert 0 <= rule.hash_key("é") < 2**64
+    assert rule.origin
+    assert rule.sees.startswith("the key")

@@ -7,6 +7,7 @@ how unevenly keys are asked for, and the usual model of that is Zipf's law.
 from __future__ import annotations
 
 import functools
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ class Keys:
     'key-2'
     """
 
-    such_as = "Keys(1000)"
+    such_as: ClassVar[str] = "Keys(1000)"
     count: Count = field(kw_only=False)
     exponent: NonNegative = 0.0
     prefix: str = "key-"
@@ -69,12 +70,10 @@ class Keys:
         array of int
             Of the same shape, from 0 to `count` - 1.
         """
-        if self.exponent == 0.0:
-            found = (uniforms * self.count).astype(np.int64)
-        else:
-            steps = _cumulated(self.count, self.exponent)
-            found = np.searchsorted(steps, uniforms, side="right").astype(np.int64)
-        return np.minimum(found, self.count - 1)  # rounding may reach the end
+        if self.exponent == 0.0:  # a draw below 1 times a whole number stays below it, rounded
+            return (uniforms * self.count).astype(np.int64)
+        steps = _cumulated(self.count, self.exponent)  # of which the last is 1
+        return np.searchsorted(steps, uniforms, side="right").astype(np.int64)
 
     def text(self, k: int) -> str:
         """Return the text of key `k`, which is what a balancer hashes."""
