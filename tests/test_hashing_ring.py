@@ -105,6 +105,19 @@ def test_the_ring_is_that_of_the_loop_in_the_source(seed: int) -> None:
             assert bench.pick(key=key) == ring[bisect.bisect_left(hashes, key) % len(ring)][1]
 
 
+@pytest.mark.parametrize("rule", [RingHash(), RingHash(min_size=1), KetamaHash()], ids=repr)
+def test_keys_around_every_position_find_it(rule: RingHash | KetamaHash) -> None:
+    bench = Bench(rule, 3, weights=[1, 2, 4])
+    points, owners = list(bench.state.points), list(bench.state.owners)
+    for i, point in enumerate(points):
+        assert bench.pick(key=point - 1) == owners[i]
+        assert bench.pick(key=point) == owners[i]
+        assert bench.pick(key=point + 1) == owners[(i + 1) % len(points)]
+    for key in (points[-1] + 1, 2**63, 2**64 - 1, 0):
+        after = [owner for point, owner in zip(points, owners, strict=True) if point >= key]
+        assert bench.pick(key=key) == (after or owners)[0]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_shares_of_the_ring_follow_the_weights(seed: int) -> None:
     # N uniform positions, k = pN of them one endpoint's: its arcs are Beta(k, N - k) of the ring

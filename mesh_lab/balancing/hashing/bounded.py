@@ -174,9 +174,7 @@ def count_answered(
     s.active[p] -= 1
 
 
-def bounded_fields(
-    factor: int, pools: Sequence[Pool], view: View, make: Make
-) -> tuple[int, Any, Any, Any, Any, Any, Any, Any, Any, Any]:
+def bounded_fields(factor: int, pools: Sequence[Pool], view: View, make: Make) -> tuple[Any, ...]:
     """Return the fields that a state with bounded loads ends with.
 
     They are ``factor``, ``active`` (ints, one a balancer: its outstanding requests), ``share``

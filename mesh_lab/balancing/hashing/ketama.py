@@ -17,7 +17,7 @@ from ...errors import PartError
 from ...parts import part
 from ..rule import Balancer, Make, Pool, Rule, View
 from .keyhash import crc32
-from .ring import Ring
+from .ring import Ring, ring_fields
 from .tables import Table, lay_out, whole_weights
 
 __all__ = ["KetamaHash"]
@@ -70,7 +70,7 @@ class KetamaHash(Balancer):
     """
 
     sees: ClassVar[str] = "the key"
-    cost: ClassVar[str] = "O(log ring)"
+    cost: ClassVar[str] = "O(1)"
     origin: ClassVar[str] = "nginx hash consistent"
     hashes: ClassVar[bool] = True
 
@@ -97,10 +97,4 @@ class KetamaHash(Balancer):
                     f"needs {POINTS} positions for each unit of weight, and the weights of the "
                     f"endpoints add up to {units:,}; they must stay below {BIGGEST // POINTS:,}",
                 )
-        laid = lay_out(pools, ring)
-        return Ring(
-            make.hashes(laid.points),
-            make.ints(laid.owners),
-            make.ints(laid.first),
-            make.ints(laid.end),
-        )
+        return Ring(*ring_fields(lay_out(pools, ring), 32, make))

@@ -1,6 +1,7 @@
 """Ring hash: every endpoint stands at many positions of a ring, a key goes to the next one.
 
-The rule is Envoy's RING_HASH (``ring_hash_lb.cc``), whose search is that of ketama.
+The rule is Envoy's RING_HASH (``ring_hash_lb.cc``).  Envoy searches the ring by halves, as ketama
+does; here the search begins at the right place, since positions are spread evenly.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -17,9 +18,9 @@ from ...parts import part
 from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel
 from .bounded import bounded_fields, count_answered, count_sent, within_bounds
 from .keyhash import murmur2_all, xxh64, xxh64_all
-from .tables import Table, lay_out, shares
+from .tables import IntArray, Layout, Table, lay_out, shares
 
-__all__ = ["Ring", "RingHash", "pick_on_ring"]
+__all__ = ["Ring", "RingHash", "ring_fields"]
 
 BIGGEST = 8_388_608
 
@@ -27,26 +28,42 @@ BIGGEST = 8_388_608
 @kernel
 def pick_on_ring(s: Ring, v: View, g: int, u: Floats, now: float, key: int) -> int:
     """The owner of the first position that is not before the key; after the last, the first."""
-    low = s.first[g]
-    high = s.end[g]
-    while low < high:
-        middle = (low + high) // 2
-        if s.points[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    if low == s.end[g]:
-        low = s.first[g]
-    return s.owners[low]  # type: ignore[no-any-return]
+    bucket = key >> s.shift[g]
+    if bucket > s.last[g]:
+        bucket = s.last[g]
+    at = s.starts[s.skip[g] + int(bucket)]
+    end = s.end[g]
+    while at < end and s.points[at] < key:
+        at += 1
+    if at == end:
+        at = s.first[g]
+    return s.owners[at]  # type: ignore[no-any-return]
 
 
 class Ring(NamedTuple):
-    """Positions and who stands there; see `tables.Layout`."""
+    """Positions and who stands there, and where to begin to look.
+
+    Attributes
+    ----------
+    points, owners, first, end : hashes, ints
+        See `tables.Layout`.
+    starts : ints
+        The range of hashes is cut into buckets, about one for each position of a ring; this is the
+        first position that is not before a bucket.
+    skip : ints, one a pool
+        Where in `starts` its buckets begin.
+    shift, last : hashes, one a pool
+        A hash shifted right by the first is its bucket; the second is the highest bucket.
+    """
 
     points: Hashes
     owners: Ints
     first: Ints
     end: Ints
+    starts: Ints
+    skip: Ints
+    shift: Hashes
+    last: Hashes
     pick = staticmethod(pick_on_ring)
 
 
@@ -63,6 +80,10 @@ class BoundedRing(NamedTuple):
     owners: Ints
     first: Ints
     end: Ints
+    starts: Ints
+    skip: Ints
+    shift: Hashes
+    last: Hashes
     factor: int
     active: Ints
     share: Floats
@@ -102,6 +123,33 @@ def ring(
     return Table(points[order], np.repeat(np.arange(len(names)), counts)[order])
 
 
+def ring_fields(laid: Layout, bits: int, make: Make) -> tuple[Any, ...]:
+    """Return the fields of `Ring` for rings of hashes of so many bits."""
+    made: dict[tuple[int, int], tuple[int, int]] = {}
+    starts: list[IntArray] = []
+    size = 0
+    for first, end in zip(laid.first, laid.end, strict=True):
+        if (first, end) not in made:
+            used = max((end - first - 1).bit_length(), 1)
+            edges = np.arange(2**used, dtype=np.uint64) << np.uint64(bits - used)
+            starts.append(first + np.searchsorted(laid.points[first:end], edges))
+            made[first, end] = (size, used)
+            size += len(edges)
+    skip, used_bits = zip(
+        *(made[pool] for pool in zip(laid.first, laid.end, strict=True)), strict=True
+    )
+    return (
+        make.hashes(laid.points),
+        make.ints(laid.owners),
+        make.ints(laid.first),
+        make.ints(laid.end),
+        make.ints(np.concatenate(starts)),
+        make.ints(skip),
+        make.hashes([bits - used for used in used_bits]),
+        make.hashes([2**used - 1 for used in used_bits]),
+    )
+
+
 @part
 class RingHash(Balancer):
     """Consistent hashing on a ring (Envoy's RING_HASH, gRPC's ``ring_hash``).
@@ -129,7 +177,7 @@ class RingHash(Balancer):
     """
 
     sees: ClassVar[str] = "the key; with a balance factor its own outstanding requests"
-    cost: ClassVar[str] = "O(log ring); O(n) when bounded loads overflow"
+    cost: ClassVar[str] = "O(1); O(n) when bounded loads overflow"
     origin: ClassVar[str] = "Envoy RING_HASH"
     hashes: ClassVar[bool] = True
     min_size: Annotated[int, Ge(1), Le(BIGGEST)] = 1024
@@ -162,12 +210,7 @@ class RingHash(Balancer):
             pools,
             lambda names, weights: ring(names, weights, self.min_size, self.max_size, self.hash),
         )
-        table = (
-            make.hashes(laid.points),
-            make.ints(laid.owners),
-            make.ints(laid.first),
-            make.ints(laid.end),
-        )
+        table = ring_fields(laid, 64, make)
         if self.balance_factor is None:
             return Ring(*table)
         return BoundedRing(*table, *bounded_fields(self.balance_factor, pools, view, make))
