@@ -17,7 +17,41 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .balancing import Balancer, LeastRequest, Random, RoundRobin
+from .balancing import (
+    C3,
+    Balancer,
+    FirstAvailable,
+    IptablesChain,
+    JoinIdleQueue,
+    JoinShortestQueue,
+    JumpHash,
+    KetamaHash,
+    LeastConnections,
+    LeastRequest,
+    LeastWorkLeft,
+    Maglev,
+    MapHash,
+    PeakEwma,
+    PowerOfD,
+    Prequal,
+    Random,
+    Rendezvous,
+    RingHash,
+    RoundRobin,
+    SizeInterval,
+    SlowStart,
+    SmoothRoundRobin,
+    StaticStride,
+    WeightedRandom,
+)
+from .balancing.eligible import (
+    Aperture,
+    DeterministicSubset,
+    Eligible,
+    LocalityWeighted,
+    RandomSubset,
+    ZoneAware,
+)
 from .data import data_path
 from .distributions import (
     BoundedPareto,
@@ -59,13 +93,26 @@ from .scenario import Scenario
 from .simulate import simulate
 from .sources.access_log import AccessLog
 from .sources.closed import Users
+from .sources.keys import Keys
 from .sources.merge import Merge
 from .sources.open import Poisson, PoissonBatches, Renewal
 from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying, daily
+from .stations.endpoints import (
+    Change,
+    Drain,
+    Endpoint,
+    Fail,
+    Failures,
+    Join,
+    Leave,
+    Recover,
+    Slow,
+)
 from .stations.handler import Handler
 from .stations.queue import Queue
 from .stations.service import Service
+from .stations.sight import Sight
 
 if TYPE_CHECKING:
     from . import course, plots, statistics, study, theory
@@ -74,49 +121,85 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "C3",
     "AccessLog",
     "AllOf",
     "AnyOf",
+    "Aperture",
     "Balancer",
     "BoundedPareto",
     "Bursts",
+    "Change",
     "DataError",
     "Deadlock",
     "Deterministic",
+    "DeterministicSubset",
     "Distribution",
+    "Drain",
     "Draws",
+    "Eligible",
     "Empirical",
+    "Endpoint",
     "Erlang",
     "Event",
     "EventError",
     "ExerciseError",
     "Exponential",
+    "Fail",
+    "Failures",
+    "FirstAvailable",
     "Gamma",
     "Handler",
     "Histogram",
     "HyperExponential",
     "InvariantError",
+    "IptablesChain",
+    "Join",
+    "JoinIdleQueue",
+    "JoinShortestQueue",
+    "JumpHash",
+    "KetamaHash",
+    "Keys",
+    "LeastConnections",
     "LeastRequest",
+    "LeastWorkLeft",
+    "Leave",
+    "LocalityWeighted",
     "LogNormal",
+    "Maglev",
+    "MapHash",
     "Merge",
     "MeshLabError",
     "Mixture",
     "PartError",
+    "PeakEwma",
     "PlotError",
     "Poisson",
     "PoissonBatches",
+    "PowerOfD",
+    "Prequal",
     "Profile",
     "Queue",
     "Random",
+    "RandomSubset",
+    "Recover",
+    "Rendezvous",
     "Renewal",
     "Replay",
     "Reply",
+    "RingHash",
     "RoundRobin",
     "Run",
     "Scenario",
     "ScenarioError",
     "ScenarioFileError",
     "Service",
+    "Sight",
+    "SizeInterval",
+    "Slow",
+    "SlowStart",
+    "SmoothRoundRobin",
+    "StaticStride",
     "StatisticsError",
     "TimeVarying",
     "TraceError",
@@ -124,6 +207,8 @@ __all__ = [
     "UnstableError",
     "Users",
     "Weibull",
+    "WeightedRandom",
+    "ZoneAware",
     "build",
     "causes",
     "change_event",

@@ -6,10 +6,10 @@ Events are ordered by (time, rank, sequence of scheduling); a rank is a SimPy pr
 rank  what happens
 ====  =====================================================
 0     SimPy's own events
-1     completions: the end of work, the end of I/O
+1     completions: the end of work, the end of I/O, responses that come back
 2     time-to-live runs out
-3     outages begin and end
-4     users wake from thinking
+3     outages begin and end; endpoints change; the alarms of a balancing rule
+4     users wake from thinking; requests reach an endpoint after a delay
 5+i   open source *i*, in declared order, makes an arrival
 ====  =====================================================
 
@@ -32,12 +32,12 @@ from typing import Any
 import simpy
 from simpy.core import StopSimulation
 
-__all__ = ["COMPLETION", "EXPIRY", "OUTAGE", "SOURCE", "WAKE", "Alarm", "Clock"]
+__all__ = ["CHANGE", "COMPLETION", "EXPIRY", "HOP", "OUTAGE", "SOURCE", "WAKE", "Alarm", "Clock"]
 
 COMPLETION = 1
 EXPIRY = 2
-OUTAGE = 3
-WAKE = 4
+OUTAGE = CHANGE = 3
+WAKE = HOP = 4
 SOURCE = 5
 
 

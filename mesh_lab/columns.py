@@ -34,6 +34,11 @@ class Columns:
         `mesh_lab.ledger.OUTCOMES`.
     worked
         The end of the work of asynchronous handlers, where there are any.
+    own_end
+        When each request ended, where its response takes time; None where it ends with its last
+        visit.
+    key
+        The number of each request's key, where requests have keys.
     """
 
     source: NDArray[np.int16]
@@ -47,6 +52,8 @@ class Columns:
     own_sent: Floats | None = None
     own_arrival: Floats | None = None
     worked: Floats | None = None
+    own_end: Floats | None = None
+    key: NDArray[np.int32] | None = None
 
     @property
     def request(self) -> NDArray[np.int64]:

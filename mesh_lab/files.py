@@ -32,13 +32,16 @@ import yaml
 
 from . import balancing, distributions
 from .atomic import replacing
+from .balancing import eligible
 from .errors import PartError, ScenarioFileError
 from .sources.access_log import AccessLog
 from .sources.closed import Users
+from .sources.keys import Keys
 from .sources.merge import Merge
 from .sources.open import Poisson, PoissonBatches, Renewal
 from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying
+from .stations import endpoints
 from .stations.handler import Handler
 from .stations.queue import Queue
 from .stations.service import Service
@@ -50,14 +53,16 @@ VERSION = 1
 
 _SOURCES = (AccessLog, Bursts, Merge, Poisson, PoissonBatches, Renewal, Replay, TimeVarying, Users)
 PARTS: dict[str, Any] = {kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service)}
+_NOT_DECLARED = {"Balancer", "Change", "Known"}  # bases, and what only engines make
 KINDS: dict[str, Any] = {
     **PARTS,
     **{
         name: getattr(package, name)
-        for package in (distributions, balancing)
+        for package in (distributions, balancing, eligible, endpoints)
         for name in package.__all__
-        if dataclasses.is_dataclass(getattr(package, name)) and name != "Balancer"
+        if dataclasses.is_dataclass(getattr(package, name)) and name not in _NOT_DECLARED
     },
+    "Keys": Keys,
     "Profile": Profile,
 }
 

@@ -60,6 +60,9 @@ class Request:
     slot: int = -1  # where it stands in a random-order line
     timer: Any = None  # its time-to-live, while it waits
     due: float = 0.0  # when its work is planned to end
+    key: int = -1  # the number of its key
+    # notes of the balancer that sent it: (endpoint, balancer, sent, entered, met)
+    ticket: Any = None
 
     def __init__(self, source: int, number: int, row: int) -> None:
         self.source = source
@@ -84,10 +87,21 @@ class Ledger:
         How many requests there will be, when that is known.
     io : bool
         Whether asynchronous handlers note when their work, before the I/O, has ended.
+    delays : bool
+        Whether a request may end later than its last visit.
+    keys : bool
+        Whether requests have keys.
     """
 
     def __init__(
-        self, clock: Clock, *, visits: bool, rows: int | None = None, io: bool = False
+        self,
+        clock: Clock,
+        *,
+        visits: bool,
+        rows: int | None = None,
+        io: bool = False,
+        delays: bool = False,
+        keys: bool = False,
     ) -> None:
         self.clock = clock
         self.own_visits = visits
@@ -96,6 +110,8 @@ class Ledger:
         self.calls = 0
         self.request_arrival = array("d")
         self.request_source = array("h")
+        self.request_end = array("d")
+        self.request_key = array("i")
         self.station = array("h")
         self.endpoint = array("i")
         self.start = array("d")
@@ -106,6 +122,8 @@ class Ledger:
         self.arrival = array("d")
         self.worked = array("d")
         self._io = io
+        self._delays = delays
+        self._keys = keys
         size = _GROWTH if rows is None else rows
         self._room(self._grow_requests, size)
         if visits:
@@ -127,6 +145,10 @@ class Ledger:
         request = Request(source, number, row)
         request.arrival = now
         return request
+
+    def keyed(self, request: Request, key: int) -> None:
+        """Note the number of the request's key."""
+        request.key = self.request_key[request.row] = key
 
     def visit(self, request: Request, station: int, endpoint: int, now: float) -> None:
         """Begin a visit: the request is offered to an endpoint of a station."""
@@ -159,6 +181,8 @@ class Ledger:
     def end(self, request: Request, outcome: int) -> None:
         """End a request: its last visit has been closed with `outcome`."""
         self.in_flight -= 1
+        if self._delays:
+            self.request_end[request.row] = self.clock.env.now
         if request.on_end is not None:
             request.outcome = outcome
             self.clock.agenda.append((request.on_end, request))
@@ -177,6 +201,10 @@ class Ledger:
             "finish": np.frombuffer(self.finish, np.float64)[:n],
             "outcome": np.frombuffer(self.outcome, np.int8)[:n],
         }
+        if self._delays:
+            made["own_end"] = np.frombuffer(self.request_end, np.float64)[: self.requests]
+        if self._keys:
+            made["key"] = np.frombuffer(self.request_key, np.int32)[: self.requests]
         if self._io:
             made["worked"] = np.frombuffer(self.worked, np.float64)[:n]
         if self.own_visits:
@@ -211,6 +239,10 @@ class Ledger:
     def _grow_requests(self, more: int) -> None:
         self.request_source.frombytes(bytes(2 * more))
         self.request_arrival.frombytes(bytes(8 * more))
+        if self._delays:
+            self.request_end.frombytes(np.full(more, _NAN).tobytes())
+        if self._keys:
+            self.request_key.frombytes(bytes(4 * more))
         if not self.own_visits:
             self._grow_outcomes(more)
 

@@ -108,18 +108,21 @@ class Run:
         import pandas as pd
 
         c = self.columns
-        first, last = self._ends
-        return pd.DataFrame(
+        first, _ = self._ends
+        table = pd.DataFrame(
             {
                 "source": self._named(c.source, [s.name for s in self.scenario.sources]),
                 "arrival": c.made,
                 "start": c.start[first],
-                "finish": c.finish[last],
-                "latency": c.finish[last] - c.made,
+                "finish": self._ended,
+                "latency": self._ended - c.made,
                 "endpoint": c.endpoint[first],
-                "outcome": self._named(c.outcome[last], OUTCOMES),
+                "outcome": self._named(self._outcomes, OUTCOMES),
             }
         )
+        if c.key is not None:
+            table.insert(1, "key", c.key)
+        return table
 
     @cached_property
     def calls(self) -> pd.DataFrame:
@@ -184,11 +187,9 @@ class Run:
         if name is not None and name not in sources:
             here = c.station == self.scenario.station_number(name)
             return Spans(c.sent[here], c.start[here], c.finish[here], c.outcome[here])
-        first, last = self._ends
+        first, _ = self._ends
         mine = slice(None) if name is None else c.source == sources.index(name)
-        return Spans(
-            c.made[mine], c.start[first][mine], c.finish[last][mine], c.outcome[last][mine]
-        )
+        return Spans(c.made[mine], c.start[first][mine], self._ended[mine], self._outcomes[mine])
 
     def timeline(self, name: str) -> pd.DataFrame:
         """Return how many requests waited, and how many workers were busy, over time.
@@ -229,8 +230,8 @@ class Run:
         """
         number = self.scenario.station_number(name)
         part = self.scenario.stations[number]
-        if endpoint is None and isinstance(part, Service) and part.replicas > 1:
-            return added([self.steps(name, k) for k in range(part.replicas)])
+        if endpoint is None and isinstance(part, Service) and part.endpoint_count > 1:
+            return added([self.steps(name, k) for k in range(part.endpoint_count)])
         here = self.columns.station == number
         if endpoint is not None:
             here = here & (self.columns.endpoint == endpoint)
@@ -243,8 +244,7 @@ class Run:
     @property
     def in_flight(self) -> int:
         """How many requests had not ended when the run did."""
-        _, last = self._ends
-        return int(np.count_nonzero(self.columns.outcome[last] == IN_FLIGHT))
+        return int(np.count_nonzero(np.isnan(self._ended)))
 
     @property
     def last_arrival(self) -> float:
@@ -302,6 +302,21 @@ class Run:
         last[request] = order  # of equal indices, NumPy keeps the last assignment
         first[request[::-1]] = order[::-1]
         return first, last
+
+    @cached_property
+    def _ended(self) -> Floats:
+        """When each request ended; NaN: it is in flight."""
+        if self.columns.own_end is not None:
+            return self.columns.own_end
+        return self.columns.finish[self._ends[1]]
+
+    @cached_property
+    def _outcomes(self) -> NDArray[np.int8]:
+        """How each request ended; one whose response is on its way is in flight."""
+        outcome = self.columns.outcome[self._ends[1]]
+        if self.columns.own_end is not None:
+            outcome = np.where(np.isnan(self._ended), np.int8(IN_FLIGHT), outcome)
+        return outcome
 
     def _named(self, codes: NDArray[Any], names: Any) -> pd.Categorical:
         import pandas as pd

@@ -117,7 +117,17 @@ class Scenario:
     def moves_on(self) -> bool:
         """Whether a request may make a second visit, or be blocked on its way to one."""
         onward = any(part.to for name in self.places for part in self.serving(name))
-        return onward or any(part.overflow == "block" for part in self.stations)
+        return onward or self.delays or any(part.overflow == "block" for part in self.stations)
+
+    @cached_property
+    def delays(self) -> bool:
+        """Whether requests or their responses take time on their way."""
+        return any(isinstance(part, Service) and part.delays for part in self.stations)
+
+    @cached_property
+    def keyed(self) -> bool:
+        """Whether requests have keys."""
+        return any(source.key is not None for source in self.sources)
 
     @cached_property
     def waits_for_io(self) -> bool:

@@ -14,8 +14,9 @@ import simpy
 
 from .columns import Columns
 from .draws import checked_seed
-from .engines import express
+from .engines import compiled, express
 from .engines.assembly import Assembly
+from .engines.compiled.driver import NotForCompiled
 from .errors import Deadlock, ScenarioError
 from .ledger import OK, Ledger
 from .run import Run
@@ -25,6 +26,9 @@ from .stations.line import stuck_places
 from .tally import TallyLedger, TallyRun
 
 __all__ = ["check_arguments", "run_assembly", "simulate"]
+
+Engine = Literal["auto", "compiled", "simpy", "reference"]
+_ENGINES = ("auto", "compiled", "simpy", "reference")
 
 
 @overload
@@ -36,7 +40,7 @@ def simulate(
     until: float | None = None,
     warmup: float | Literal["auto"] = 0.0,
     keep: Literal["rows"] = "rows",
-    engine: Literal["auto", "simpy"] = "auto",
+    engine: Engine = "auto",
     progress: bool = False,
 ) -> Run: ...
 @overload
@@ -48,7 +52,7 @@ def simulate(
     until: float | None = None,
     warmup: float | Literal["auto"] = 0.0,
     keep: Literal["summary"],
-    engine: Literal["auto", "simpy"] = "auto",
+    engine: Engine = "auto",
     progress: bool = False,
 ) -> TallyRun: ...
 
@@ -61,7 +65,7 @@ def simulate(
     until: float | None = None,
     warmup: float | Literal["auto"] = 0.0,
     keep: Literal["rows", "summary"] = "rows",
-    engine: Literal["auto", "simpy"] = "auto",
+    engine: Engine = "auto",
     progress: bool = False,
 ) -> Run | TallyRun:
     """Run a scenario and return what happened.
@@ -86,8 +90,10 @@ def simulate(
         ``"rows"`` of everything (33 bytes a request and more), or only the ``"summary"``, which
         takes the same memory however long the run is.
     engine : str
-        ``"auto"`` takes the quickest way that knows every part, ``"simpy"`` the one that can do
-        everything, which is the reference; the rows are the same.
+        ``"auto"`` takes the quickest way that knows every part; ``"compiled"`` the one compiled by
+        numba (`mesh_lab.engines.compiled.reasons` says what it cannot run); ``"simpy"`` the one on
+        SimPy, with an express lane for the commonest scenarios; ``"reference"`` the same without
+        that lane, which does everything.  The rows are the same, to the last bit.
     progress : bool
         Show a progress bar.
 
@@ -117,10 +123,16 @@ def simulate(
     _check_options(warmup, keep, engine)
     seed = int(seed)
     requests = None if requests is None else int(requests)
+    quick = engine in ("auto", "compiled") and _compiles(scenario, engine)
+    if quick:
+        try:
+            return _quickly(scenario, seed, requests, until, warmup, keep, progress)
+        except NotForCompiled:
+            pass  # the reference comes to the same end, and can say why
     env = simpy.Environment()
     if keep == "summary":
         return _tallied(env, scenario, seed, requests, until, float(warmup), progress)
-    if engine == "auto" and express.fits(scenario):
+    if engine != "reference" and express.fits(scenario):
         with _Countdown(requests, progress) as counts:
             arrived = counts.down if progress else None
             ledger = express.run(
@@ -131,16 +143,62 @@ def simulate(
         assembly = Assembly(env, scenario, seed, rows=requests if only_open else None)
         run_assembly(env, assembly, requests=requests, until=until, progress=progress)
         ledger = assembly.ledger
-    columns = _columns(ledger)
+    return _run_of(scenario, seed, _columns(ledger), until, warmup)
+
+
+def _run_of(
+    scenario: Scenario,
+    seed: int,
+    columns: Columns,
+    until: float | None,
+    warmup: float | Literal["auto"],
+) -> Run:
     if until is not None:
         duration = float(until)
     else:
-        ends = columns.finish[~np.isnan(columns.finish)]
-        duration = float(max(ends.max(initial=0.0), columns.made.max(initial=0.0)))
+        finish = columns.finish if columns.own_end is None else columns.own_end
+        duration = float(
+            max(
+                np.max(finish, initial=0.0, where=~np.isnan(finish)),
+                columns.made[-1] if len(columns.made) else 0.0,
+            )
+        )
     run = Run(scenario, seed, columns, duration=duration)
     if warmup == "auto":
         return run.with_warmup(_found_warmup(run))
     return run.with_warmup(float(warmup)) if warmup else run
+
+
+def _compiles(scenario: Scenario, engine: str) -> bool:
+    """Whether the compiled engine can run the scenario; an error if that was asked for."""
+    found = compiled.reasons(scenario)
+    if found and engine == "compiled":
+        raise ScenarioError(
+            "the compiled engine cannot run this scenario: "
+            + "; ".join(found)
+            + ". Take engine='auto' or 'simpy'"
+        )
+    return not found
+
+
+def _quickly(
+    scenario: Scenario,
+    seed: int,
+    requests: int | None,
+    until: float | None,
+    warmup: float | Literal["auto"],
+    keep: str,
+    progress: bool,
+) -> Run | TallyRun:
+    with _Countdown(requests, progress) as counts:
+        arrived = counts.so_many if progress else None
+        if keep == "summary":
+            from .engines.compiled.tallying import tallied
+
+            assert warmup != "auto"
+            return tallied(scenario, seed, requests, until, float(warmup), arrived)
+        result = compiled.run(scenario, seed, requests=requests, until=until, arrived=arrived)
+    return _run_of(scenario, seed, result.columns, until, warmup)
 
 
 def _tallied(
@@ -230,6 +288,11 @@ class _Countdown:
             self.bar.update()
         return self.left <= 0
 
+    def so_many(self, arrivals: int) -> None:
+        """Show so many arrivals in all."""
+        if self.bar is not None:
+            self.bar.update(arrivals - self.bar.n)
+
     def ignore(self) -> bool:
         """Do not count: these arrivals do not end the run."""
         return False
@@ -273,8 +336,8 @@ def _check_options(warmup: float | str, keep: str, engine: str) -> None:
         raise ScenarioError(f"keep is {keep!r}; there are: 'rows', 'summary'")
     if keep == "summary" and warmup == "auto":
         raise ScenarioError("warmup='auto' needs the rows of the run; give seconds, or keep='rows'")
-    if engine not in ("auto", "simpy"):
-        raise ScenarioError(f"engine is {engine!r}; there are: 'auto', 'simpy'")
+    if engine not in _ENGINES:
+        raise ScenarioError(f"engine is {engine!r}; there are: {', '.join(map(repr, _ENGINES))}")
 
 
 def _is_number(value: object) -> bool:

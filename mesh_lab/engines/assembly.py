@@ -9,23 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import simpy
 
-from ..clock import OUTAGE, Alarm, Clock
+from ..balancing import Balancer
+from ..clock import CHANGE, OUTAGE, Alarm, Clock
 from ..distributions import Distribution
-from ..draws import Draws
+from ..draws import Drawable, Draws
 from ..ledger import Ledger, Request
 from ..scenario import Scenario
 from ..sources.base import Arrivals, OpenSource, pick_by
 from ..sources.closed import Loop, Users
+from ..stations.balancers import Balancers
 from ..stations.crew import Workers
 from ..stations.discipline import waiting_line
+from ..stations.endpoints import Change, Fail, Failures, Recover
 from ..stations.handler import Handler, To, Work, WorkingFields
 from ..stations.line import Crew, Line, Place
 from ..stations.queue import WaitingFields
-from ..stations.service import Replicas, Service
+from ..stations.replicas import Replicas, shut
+from ..stations.service import Delay, Service
 from ..stations.sharing import SharedWorkers
+from ..stations.sight import Chooser
 from .dressing import dressing
+from .keys import key_hashes
 from .needs import Need, drawn, work_of
 
 __all__ = ["Assembly"]
@@ -67,7 +74,12 @@ class Assembly:
         self.draws = Draws(seed)
         visits = outside or scenario.moves_on
         self.ledger = self.ledger_kind(
-            self.clock, visits=visits, rows=rows, io=scenario.waits_for_io
+            self.clock,
+            visits=visits,
+            rows=rows,
+            io=scenario.waits_for_io,
+            delays=scenario.delays,
+            keys=scenario.keyed,
         )
         self.source_names = [source.name for source in scenario.sources]
         self.stations = [part.name for part in scenario.stations]
@@ -77,6 +89,7 @@ class Assembly:
         self._switches: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
         self._planned = 0  # beginnings and ends of outages that are still to come
         self.live_sources: list[Arrivals | Loop] = []
+        self.replicas: list[Replicas] = []
         for station, part in enumerate(scenario.stations):
             if isinstance(part, Service):
                 self.places[part.name] = self._service(part, station)
@@ -89,6 +102,8 @@ class Assembly:
                 down, up = self._switches[declared.name]
                 self._at(start, down)
                 self._at(end, up)
+        for place in self.replicas:
+            self._changes(place)
 
     # -- stations ------------------------------------------------------------------------------
 
@@ -162,36 +177,95 @@ class Assembly:
         self._switches[part.name] = crew.crash, crew.recover
 
     def _service(self, part: Service, station: int) -> Place:
-        lines = [self._line(part, part.name, station, i) for i in range(part.replicas)]
+        lines = [self._line(part, part.name, station, i) for i in range(part.endpoint_count)]
         for line in lines:
             self._crew(line, part, part.name, part.service_time)
 
         def close_down(now: float) -> None:
-            # first all hands, because what they hold may be blocked before another replica
-            for line in lines:
-                line.down = True
-            for line in lines:
-                for crew in line.crews:
-                    crew.crash(now)
-            for line in lines:
-                line.turn_out(now)
-            for line in lines:
-                line.turn_back(now)
+            shut(lines, now)
 
         def reopen(now: float) -> None:
             for line in lines:
                 line.reopen(now)
 
         self._switches[part.name] = close_down, reopen
-        if part.replicas == 1:
+        if part.is_line:
             return lines[0]
+        replicas = Replicas(
+            self.clock,
+            self.ledger,
+            part,
+            lines,
+            lambda purpose: self._drawn("uniform", part.name, purpose),
+            iter(self.draws.column("uniform", part.name, "own", "")),
+            forward=self._delay(part.forward_delay, part.name, "forward"),
+            back=self._delay(part.return_delay, part.name, "return"),
+            hashed=self._hashed(part),
+            counts_visits=part.name in self.scenario.in_loops,
+            chooser=self._chooser(part),
+        )
+        self.replicas.append(replicas)
+        return replicas
 
-        def chances(k: int) -> Need:
-            return self._drawn("uniform", part.name, f"balance{k}" if k else "balance")
+    def _delay(self, delay: Delay, name: str, purpose: str) -> Need | None:
+        if delay is None or isinstance(delay, Distribution):
+            return None if delay is None else self._drawn(delay, name, purpose)
+        return lambda request: delay
 
-        pick = part.balancer.picker(part.replicas, chances)
-        loops = part.name in self.scenario.in_loops
-        return Replicas(part.name, lines, pick, counts_visits=loops)
+    def _hashed(self, part: Service) -> Callable[[Request], int] | None:
+        if not (isinstance(part.balancer, Balancer) and part.balancer.hashes):
+            return None
+        hashes = key_hashes(self.scenario, part.balancer)
+        return lambda request: hashes[request.source][request.key]
+
+    def _chooser(self, part: Service) -> Callable[[Balancers], Chooser] | None:
+        rule = part.balancer
+        if isinstance(rule, Balancer):
+            return None
+
+        def generator(request: Request) -> np.random.Generator:
+            source = self.source_names[request.source]
+            return self.draws.generator(
+                part.name, "balancer", source, request.visit, request.number
+            )
+
+        return lambda balancers: Chooser(part.name, rule, generator, balancers)
+
+    def _changes(self, place: Replicas) -> None:
+        """Plan what becomes of the endpoints of a service."""
+        for change in place.part.changes:
+            if isinstance(change, Change):
+                self._plan_change(place, change)
+            else:
+                names = change.endpoints or [e.name for e in place.part.initial]
+                for name in names:
+                    self._fail_and_recover(place, change, name)
+
+    def _plan_change(self, place: Replicas, change: Change) -> None:
+        def ring(alarm: Alarm) -> None:
+            place.change(change, self.clock.env.now)
+            self.clock.drain()
+
+        self.clock.schedule(Alarm(ring), CHANGE, change.at)
+
+    def _fail_and_recover(self, place: Replicas, failures: Failures, name: str) -> None:
+        """Let one endpoint fail and recover again and again."""
+        ups = iter(self.draws.column(failures.up, place.name, "up", name))
+        downs = iter(self.draws.column(failures.down, place.name, "down", name))
+
+        def fail(alarm: Alarm) -> None:
+            now = self.clock.env.now
+            place.change(Fail(at=now, endpoint=name), now)
+            self.clock.drain()
+            self.clock.schedule(Alarm(recover), CHANGE, next(downs))
+
+        def recover(alarm: Alarm) -> None:
+            now = self.clock.env.now
+            place.change(Recover(at=now, endpoint=name), now)
+            self.clock.drain()
+            self.clock.schedule(Alarm(fail), CHANGE, next(ups))
+
+        self.clock.schedule(Alarm(fail), CHANGE, next(ups))
 
     def _at(self, time: float, do: Callable[[float], None]) -> None:
         def ring(alarm: Alarm) -> None:
@@ -204,7 +278,7 @@ class Assembly:
 
     # -- draws and choices ---------------------------------------------------------------------
 
-    def _drawn(self, of: Distribution | str, part: str, purpose: str) -> Need:
+    def _drawn(self, of: Drawable | str, part: str, purpose: str) -> Need:
         """Return the function from a request to its draw at this part, by its address."""
         return drawn(self.draws, of, part, purpose, self.source_names)
 
@@ -242,7 +316,7 @@ class Assembly:
         for index, part in enumerate(self.scenario.sources):
             choose = self._onward(part.to, part.name)
             assert choose is not None
-            dress = dressing(part, self._drawn)
+            dress = dressing(part, self._drawn, self.ledger)
             if isinstance(part, Users):
                 think = self.draws.column(part.think, part.name, "think", part.name)
                 self.live_sources.append(
@@ -281,6 +355,7 @@ class Assembly:
             self._planned > 0
             or any(source.alive() for source in self.live_sources)
             or any(line.alive() for line in self.lines)
+            or any(place.on_the_way for place in self.replicas)
         )
 
     def _exhausted(self) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..distributions import Distribution
-from ..ledger import Request
+from ..draws import Drawable
+from ..ledger import Ledger, Request
 from ..sources.base import Dress, OpenSource, Source, pick_by
+from .keys import KeyNumbers
 from .needs import Need
 
 __all__ = ["dressing"]
 
 
-def dressing(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) -> Dress | None:
+Drawn = Callable[[Drawable | str, str, str], Need]
+
+
+def dressing(part: Source, drawn: Drawn, ledger: Ledger) -> Dress | None:
     """Return the function that dresses a source's requests; None when nothing is to be done.
 
     Parameters
@@ -22,8 +27,11 @@ def dressing(part: Source, drawn: Callable[[Distribution | str, str, str], Need]
     drawn : callable
         From what is drawn, the part's name and the purpose to the function from a request to its
         draw.
+    ledger : Ledger
+        Notes the keys.
     """
-    steps = [step for step in (_class(part, drawn), _due(part, drawn), _laden(part)) if step]
+    made = _class(part, drawn), _due(part, drawn), _laden(part), _keyed(part, drawn, ledger)
+    steps = [step for step in made if step]
     if len(steps) < 2:
         return steps[0] if steps else None
 
@@ -34,7 +42,7 @@ def dressing(part: Source, drawn: Callable[[Distribution | str, str, str], Need]
     return dress
 
 
-def _class(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) -> Dress | None:
+def _class(part: Source, drawn: Drawn) -> Dress | None:
     priority = part.priority
     if isinstance(priority, dict):
         choose = pick_by(list(priority), list(priority.values()))
@@ -53,7 +61,7 @@ def _class(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) 
     return urgent
 
 
-def _due(part: Source, drawn: Callable[[Distribution | str, str, str], Need]) -> Dress | None:
+def _due(part: Source, drawn: Drawn) -> Dress | None:
     deadline = part.deadline
     if isinstance(deadline, Distribution):
         seconds = drawn(deadline, part.name, "deadline")
@@ -80,3 +88,14 @@ def _laden(part: Source) -> Dress | None:
         request.carried = carried[request.number]
 
     return laden
+
+
+def _keyed(part: Source, drawn: Drawn, ledger: Ledger) -> Dress | None:
+    if part.key is None:
+        return None
+    number = drawn(KeyNumbers(part.key), part.name, "key")
+
+    def keyed(request: Request) -> None:
+        ledger.keyed(request, int(number(request)))
+
+    return keyed

@@ -17,13 +17,24 @@ from itertools import count
 
 import simpy
 
-from ..balancing import LeastRequest, Random, RoundRobin, View
+from ..balancing import (
+    Balancer,
+    IptablesChain,
+    Random,
+    RoundRobin,
+    SmoothRoundRobin,
+    StaticStride,
+    WeightedRandom,
+)
+from ..balancing.eligible import Eligible
+from ..balancing.rule import Lists
 from ..clock import COMPLETION, SOURCE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Draws
 from ..ledger import OK, REJECTED, Ledger, Request
 from ..scenario import Scenario
 from ..sources.base import OpenSource, Source
+from ..stations.balancers import Balancers
 from ..stations.handler import Handler
 from ..stations.queue import Queue
 from ..stations.service import Service
@@ -31,7 +42,8 @@ from .needs import Need, drawn
 
 __all__ = ["fits", "run"]
 
-_BALANCERS = (LeastRequest, Random, RoundRobin)  # they look at nothing but who the request is
+# their states hear of nothing but picks
+_SILENT = (IptablesChain, Random, RoundRobin, StaticStride, WeightedRandom, SmoothRoundRobin)
 
 Lane = Callable[[int, float, float], None]  # (row, work, now)
 Send = Callable[[int, int, float, float], None]  # (row, number within its source, work, now)
@@ -61,13 +73,32 @@ def _plain_station(scenario: Scenario, station: Queue | Service) -> bool:
     work = crew.service_time if isinstance(crew, Service) else getattr(crew, "work", None)
     return (
         station.overflow == "reject"
-        and (not isinstance(station, Service) or type(station.balancer) in _BALANCERS)
+        and (not isinstance(station, Service) or _plain_choice(station))
         and crew.to is None
         and crew.io is None
         and crew.failure == 0.0
         and not crew.outages
         and (work is None or isinstance(work, Distribution))
     )
+
+
+def _plain_choice(service: Service) -> bool:
+    """Whether its rule needs nothing but draws and its own outstanding requests."""
+    rule = service.balancer
+    if service.is_line:
+        return True
+    if (
+        not isinstance(rule, Balancer)
+        or rule.hashes
+        or rule.oracle
+        or service.changes
+        or service.delays
+        or service.proxies > 1
+        or service.endpoints
+        or service.eligible != Eligible()
+    ):
+        return False
+    return type(rule) in _SILENT
 
 
 def run(
@@ -176,7 +207,7 @@ def _station(
     workers = scenario.serving(station.name)[0].workers
     room = math.inf if station.capacity is None else station.capacity
     stations, endpoints = ledger.station, ledger.endpoint
-    if not isinstance(station, Service) or station.replicas == 1:
+    if not isinstance(station, Service) or station.is_line:
         lane = _lane(clock, ledger, workers, room, None, 0)
 
         def send(row: int, number: int, work: float, now: float) -> None:
@@ -191,15 +222,19 @@ def _station(
 
         return send_here
 
-    def chances(k: int) -> Need:
-        return drawn(draws, "uniform", station.name, f"balance{k}" if k else "balance", names)
+    def chances(purpose: str) -> Need:
+        return drawn(draws, "uniform", station.name, purpose, names)
 
-    view = View(station.replicas)
-    outstanding = view.outstanding
-    pick = station.balancer.picker(station.replicas, chances)
+    rule = station.balancer
+    assert isinstance(rule, Balancer)
+    balancers = Balancers(station, Lists(), iter(()))
+    view, state = balancers.view, balancers.state
+    outstanding, pick = view.outstanding, state.pick
+    uniforms = [0.0] * rule.draws
+    needs = [chances(f"balance{k}" if k else "balance") for k in range(rule.draws)]
     lanes = [
         _lane(clock, ledger, workers, room, outstanding, endpoint)
-        for endpoint in range(station.replicas)
+        for endpoint in range(station.endpoint_count)
     ]
     sources = ledger.request_source
     request = Request(0, 0, 0)  # one for all, see _BALANCERS
@@ -207,7 +242,9 @@ def _station(
     def balance(row: int, number: int, work: float, now: float) -> None:
         request.source = sources[row]
         request.number = number
-        endpoint = pick(view, request)
+        for k, need in enumerate(needs):
+            uniforms[k] = need(request)
+        endpoint = pick(state, view, 0, uniforms, now, 0)
         outstanding[endpoint] += 1
         stations[row] = index
         endpoints[row] = endpoint

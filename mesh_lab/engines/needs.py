@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..distributions import Distribution
-from ..draws import Draws
+from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Request
 from ..stations.handler import Work
@@ -24,12 +24,12 @@ _KEPT = 1000  # columns of later visits at a time, 32 kB each
 LONGEST = 1e100  # seconds; far beyond it times would add up to infinity
 
 
-def drawn(draws: Draws, of: Distribution | str, part: str, purpose: str, names: list[str]) -> Need:
+def drawn(draws: Draws, of: Drawable | str, part: str, purpose: str, names: list[str]) -> Need:
     """Return the function from a request to its draw for one purpose of one part.
 
     Parameters
     ----------
-    of : Distribution or "uniform"
+    of : Distribution (or what draws like one) or "uniform"
         What is drawn.
     part, purpose : str
         Of the address; the request gives source, visit and number.

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from ..clock import SOURCE, Alarm, Clock
 from ..distributions import Distribution
-from ..draws import Draws
+from ..draws import Column, Draws
 from ..ledger import Ledger, Request
 from ..parts import Name, Positive, Probability, field, part
 from ..stations.line import Place
+from .keys import Keys
 
 __all__ = ["Arrivals", "Choice", "Dress", "OpenSource", "Source", "pick_by"]
 
@@ -33,6 +34,7 @@ class Source:
     to: str | dict[str, Probability]
     priority: int | dict[int, Probability] = 0
     deadline: Positive | Distribution | None = None
+    key: Keys | None = None
 
     def __post_init__(self) -> None:
         for what in ("to", "priority"):
@@ -50,7 +52,14 @@ class OpenSource(Source):
 
     def gaps(self, draws: Draws) -> Iterator[float]:
         """Yield the seconds between one arrival (or batch) and the next, from time 0 on."""
-        raise NotImplementedError
+        column = self.gap_column(draws)
+        if column is None:
+            raise NotImplementedError
+        return iter(column)
+
+    def gap_column(self, draws: Draws) -> Column | None:
+        """Return the gaps as a column of draws, where they are one; None where they are not."""
+        return None
 
     def sizes(self, draws: Draws) -> Iterator[int] | None:
         """Yield how many requests arrive together each time; None when it is always one."""

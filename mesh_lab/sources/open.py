@@ -13,7 +13,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from ..distributions import Distribution, Exponential
-from ..draws import Draws
+from ..draws import Column, Draws
 from ..parts import Count, Positive, Probability, part
 from .base import OpenSource, pick_by
 
@@ -45,9 +45,9 @@ class Poisson(OpenSource):
 
     rate: Positive
 
-    def gaps(self, draws: Draws) -> Iterator[float]:
-        """Yield exponential gaps."""
-        return iter(draws.column(Exponential(mean=1.0 / self.rate), self.name, "gap", self.name))
+    def gap_column(self, draws: Draws) -> Column:
+        """Return the exponential gaps."""
+        return draws.column(Exponential(mean=1.0 / self.rate), self.name, "gap", self.name)
 
     def long_run_rate(self) -> float:
         """Return the requests per second."""
@@ -79,9 +79,9 @@ class Renewal(OpenSource):
         if self.gap.mean <= 0.0:
             raise ValueError(f"gap is {self.gap!r}, whose mean is 0: it would never let time pass")
 
-    def gaps(self, draws: Draws) -> Iterator[float]:
-        """Yield the gaps."""
-        return iter(draws.column(self.gap, self.name, "gap", self.name))
+    def gap_column(self, draws: Draws) -> Column:
+        """Return the gaps."""
+        return draws.column(self.gap, self.name, "gap", self.name)
 
     def long_run_rate(self) -> float:
         """Return the requests per second."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ..clock import COMPLETION, Alarm, Clock
 from ..ledger import CRASHED, FAILED, OK, Ledger, Request
@@ -63,7 +64,7 @@ class Hands:
         self.onward = onward
         # done, but the next place is full: by their visit here, because a request may be on its
         # way from this crew to this crew
-        self.blocked: dict[int, tuple[Request, Place]] = {}
+        self.blocked: dict[int, tuple[Request, Place, Any]] = {}
         self.free = 0
 
     def let_go(self, call: int) -> None:
@@ -72,27 +73,32 @@ class Hands:
 
     def depart(self, request: Request, now: float) -> None:
         """Send a request on whose service is complete."""
-        call = request.call
+        call, ticket = request.call, request.ticket
         outcome, onward = OK, None
         if self.chance is not None and self.chance(request) < self.failure:
             outcome = FAILED
         elif self.onward is not None:
             onward = self.onward(request)
-        if onward is None:
+        if onward is None or not onward.blocks:
             self._move_up(call, outcome, now)
-            self.ledger.end(request, outcome)
-        elif not onward.blocks:
-            self._move_up(call, outcome, now)
-            self.clock.agenda.append((onward.arrive, request))
+            self.line.answer(request, outcome, now, onward=onward)
         elif onward.arrive(request, partial(self._released, call)):
             # the next place has it already: only what it held here is freed
             self._move_up(call, OK, now)
+            self._tell(request, ticket, OK, now)
         else:
-            self.blocked[call] = request, onward
+            self.blocked[call] = request, onward, ticket
 
     def _released(self, call: int, request: Request) -> None:
-        del self.blocked[call]
-        self._move_up(call, OK, self.clock.env.now)
+        _, _, ticket = self.blocked.pop(call)
+        now = self.clock.env.now
+        self._move_up(call, OK, now)
+        self._tell(request, ticket, OK, now)
+
+    def _tell(self, request: Request, ticket: Any, outcome: int, now: float) -> None:
+        """Tell the balancer of a request that is somewhere else already."""
+        if self.line.way is not None:
+            self.line.way.answered(request, ticket, outcome, now, None, inside=True, ends=False)
 
     def _move_up(self, call: int, outcome: int, now: float) -> None:
         line = self.line
@@ -101,18 +107,15 @@ class Hands:
         line.serve(now)
         if line.producers:
             line.let_in(now)
-        if line.told is not None:
-            line.told(line.endpoint)
 
     def end_crashed(self, request: Request, call: int, now: float) -> None:
         """End a request whose visit was in the hands of a crew that crashed."""
         if call in self.blocked:
-            _, place = self.blocked.pop(call)
+            _, place, ticket = self.blocked.pop(call)
             place.withdraw(request)
+            request.ticket = ticket  # of the visit that ends now
         self.ledger.close(call, CRASHED, now)
-        if self.line.told is not None:
-            self.line.told(self.line.endpoint)
-        self.ledger.end(request, CRASHED)
+        self.line.answer(request, CRASHED, now)
 
 
 class Workers(Hands):
@@ -165,9 +168,10 @@ class Workers(Hands):
     def start(self, request: Request, now: float) -> None:
         """Begin to serve `request`; one that was interrupted goes on."""
         starts, call = self._starts, request.call
+        work = request.work if self.line.knows_work else self.need(request)
         if starts[call] != starts[call]:  # NaN: it never started before
             starts[call] = now
-        work = request.work if self.line.knows_work else self.need(request)
+            work = work / self.line.speed
         if self.io is not None and not self.is_async:
             work = work + self.io(request)
         request.due = now + work

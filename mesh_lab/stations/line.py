@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ..clock import EXPIRY, Alarm, Clock
 from ..errors import Deadlock
@@ -44,6 +44,28 @@ class Place(Protocol):
 
     def withdraw(self, request: Request) -> None:
         """Forget a blocked request whose producer has crashed."""
+        ...
+
+
+class Way(Protocol):
+    """The balancers in front of a line, who hear of what becomes of a request that they sent."""
+
+    def entered(self, request: Request, endpoint: int, now: float) -> None:
+        """Note that `request` was let in."""
+        ...
+
+    def answered(
+        self,
+        request: Request,
+        ticket: Any,
+        outcome: int,
+        now: float,
+        onward: Place | None,
+        *,
+        inside: bool,
+        ends: bool,
+    ) -> None:
+        """Let the response go back, then end the request, or send it on."""
         ...
 
 
@@ -130,7 +152,8 @@ class Line:
         self.crews: list[Crew] = []
         self.producers: deque[tuple[Request, Release | None]] = deque()
         self.down = False
-        self.told: Callable[[int], None] | None = None  # the balancer, when somebody has left
+        self.way: Way | None = None  # the balancers in front, if there are any
+        self.speed = 1.0  # seconds of work done in a second
         self._arrivals = 0
         self._timers = 0  # times-to-live that run
 
@@ -148,6 +171,10 @@ class Line:
         """Offer a request whose visit has been counted already."""
         now = self.clock.env.now
         self.ledger.visit(request, self.station, self.endpoint, now)
+        return self.reach(request, now, release)
+
+    def reach(self, request: Request, now: float, release: Release | None = None) -> bool:
+        """Take a request whose visit has begun: it has come to the endpoint."""
         if self.down:
             self._turn_away(request, UNAVAILABLE, now)
         elif not self._take_in(request, now):
@@ -195,6 +222,8 @@ class Line:
         self._arrivals += 1
         if self.knows_work:
             request.work = self.crews[0].need(request)
+        if self.way is not None:
+            self.way.entered(request, self.endpoint, now)
 
     # -- moving on -----------------------------------------------------------------------------
 
@@ -223,23 +252,51 @@ class Line:
     def withdraw(self, request: Request) -> None:
         """Forget a blocked request whose producer has crashed."""
         self.producers = deque(entry for entry in self.producers if entry[0] is not request)
-        self.ledger.close(request.call, CRASHED, self.clock.env.now)
-        if self.told is not None:
-            self.told(self.endpoint)
+        now = self.clock.env.now
+        self.ledger.close(request.call, CRASHED, now)
+        if self.way is not None:
+            self.way.answered(request, request.ticket, CRASHED, now, None, inside=False, ends=False)
+
+    # -- the response --------------------------------------------------------------------------
+
+    def answer(
+        self,
+        request: Request,
+        outcome: int,
+        now: float,
+        *,
+        onward: Place | None = None,
+        inside: bool = True,
+    ) -> None:
+        """Let the response go back; then the request ends, or goes on.
+
+        Parameters
+        ----------
+        inside : bool
+            Whether it had been let in.
+        """
+        if self.way is not None:
+            self.way.answered(
+                request, request.ticket, outcome, now, onward, inside=inside, ends=True
+            )
+        elif onward is None:
+            self.ledger.end(request, outcome)
+        else:
+            self.clock.agenda.append((onward.arrive, request))
 
     # -- leaving without service ---------------------------------------------------------------
 
-    def _turn_away(self, request: Request, outcome: int, now: float) -> None:
+    def _turn_away(
+        self, request: Request, outcome: int, now: float, *, inside: bool = False
+    ) -> None:
         self.ledger.close(request.call, outcome, now)
-        if self.told is not None:
-            self.told(self.endpoint)
-        self.ledger.end(request, outcome)
+        self.answer(request, outcome, now, inside=inside)
 
     def _drop(self, request: Request, outcome: int, now: float) -> None:
         self.waiting.remove(request)
         if request.timer is not None:
             self._stop_timer(request)
-        self._turn_away(request, outcome, now)
+        self._turn_away(request, outcome, now, inside=True)
 
     def _stop_timer(self, request: Request) -> None:
         request.timer.subject = None  # abandoned: it is still in the heap
@@ -256,9 +313,7 @@ class Line:
         self.waiting.remove(request)
         self.ledger.close(request.call, EXPIRED, now)
         self.let_in(now)
-        if self.told is not None:
-            self.told(self.endpoint)
-        self.ledger.end(request, EXPIRED)
+        self.answer(request, EXPIRED, now)
         self.clock.drain()
 
     # -- outages -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ..balancing import Balancer, RoundRobin
+from ..balancing.eligible import Eligible
 from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, field, part
 from .endpoints import Change, Endpoint, Failures, Join
@@ -48,6 +49,8 @@ class Service(WaitingFields, WorkingFields):
         them, each equally likely.
     forward_delay, return_delay : float, Distribution or None
         Seconds that a request takes from the balancer to the endpoint, and its response back.
+    eligible : Eligible
+        Which endpoints a balancer may pick from: priorities, panic, zones, subsets.
     changes : tuple of Change or Failures
         What becomes of endpoints during a run, see `mesh_lab.stations.endpoints`.
     discipline, capacity, overflow, ttl
@@ -70,6 +73,7 @@ class Service(WaitingFields, WorkingFields):
     proxies: Count = 1
     forward_delay: Delay = None
     return_delay: Delay = None
+    eligible: Eligible = Eligible()
     changes: tuple[Change | Failures, ...] = ()
 
     def __post_init__(self) -> None:

@@ -51,7 +51,8 @@ class SharedWorkers(Hands):
         """Begin to serve `request`, beside the others."""
         self.ledger.start[request.call] = now
         self._advance(now)
-        heappush(self._served, (self.virtual + request.work, request.order, request))
+        tag = self.virtual + request.work / self.line.speed
+        heappush(self._served, (tag, request.order, request))
         self._hands[request.call] = request
         self._plan()
 

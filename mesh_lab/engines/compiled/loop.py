@@ -1,0 +1,624 @@
+"""The event loop of the compiled engine, by the rules of ``engines/RULES.md``.
+
+It is plain Python over the arrays of a `World`, so that it can be read, and run, without a
+compiler; compiled, it runs some hundred times as quickly.
+
+What follows from one event is one line of *stages*, each of which is here once: a request is made
+and sent, reaches its endpoint, is let in and served, leaves, comes back, and ends; an event begins
+somewhere on that line, and goes as far along it as this instant goes.  (The loop is one function
+because every function that gets the whole world as arguments takes the compiler seconds.)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...balancing.eligible import Routes, choose_pool
+from ...balancing.rule import OWN_DRAWS, View
+from ...ledger import IN_FLIGHT, OK, REJECTED, UNAVAILABLE
+from .rules import answered, arrived, choose, left, ring, sent
+from .world import (
+    AREA,
+    AREA_LAST,
+    AT_LIMIT,
+    AT_ONCE,
+    BACK,
+    BUSY,
+    CHANGES,
+    DONE,
+    EMPTY,
+    ENDED,
+    FIFO,
+    FINISHED,
+    FLYING,
+    FREE,
+    HAS_ENDED,
+    HEAP,
+    INSTANT,
+    LAST,
+    LEFT,
+    LIFO,
+    NEEDS_DRAWS,
+    NEEDS_HEAP,
+    NEEDS_OWN,
+    NEEDS_ROWS,
+    NOW,
+    OPEN,
+    PENDING,
+    PREEMPTIVE,
+    PS,
+    RANKED,
+    REACH,
+    ROWS,
+    SEQUENCE,
+    SHARED,
+    SINCE,
+    STANDSTILL,
+    STOPPED,
+    TICK,
+    WAKE,
+    WHO,
+    World,
+)
+
+__all__ = ["LOOP", "begin", "lacks_draws", "merged", "run_loop"]
+
+LOOP: list[Any] = []  # the functions that are compiled
+COMPLETED, CHANGED, HOPPED = 1, 3, 4  # ranks
+USERS_AT_ONCE = 1000
+INF = math.inf
+NAN = math.nan
+
+# stages
+NOWHERE, MAKES, ARRIVES, SERVES, LEAVES, RETURNS, ENDS = range(7)
+
+
+def looped(function: Any) -> Any:
+    """Say that `function` is part of the loop."""
+    LOOP.append(function)
+    return function
+
+
+# -- the agenda ----------------------------------------------------------------------------------
+
+
+@looped
+def schedule(
+    c: Any,
+    clock: Any,
+    times: Any,
+    keys: Any,
+    whats: Any,
+    rank: int,
+    kind: int,
+    subject: int,
+    delay: float,
+) -> int:
+    """Plan an event `delay` seconds from now; return its sequence."""
+    sequence = c[SEQUENCE]
+    c[SEQUENCE] = sequence + 1
+    at = c[HEAP]
+    c[HEAP] = at + 1
+    time, key = clock[NOW] + delay, rank * RANKED + sequence
+    while at > 0:
+        up = (at - 1) >> 1
+        if times[up] < time or (times[up] == time and keys[up] < key):
+            break
+        times[at] = times[up]
+        keys[at] = keys[up]
+        whats[at] = whats[up]
+        at = up
+    times[at] = time
+    keys[at] = key
+    whats[at] = subject * 8 + kind
+    return sequence  # type: ignore[no-any-return]
+
+
+@looped
+def drop_first(c: Any, times: Any, keys: Any, whats: Any) -> None:
+    """Take the first event off the heap."""
+    size = c[HEAP] - 1
+    c[HEAP] = size
+    time, key = times[size], keys[size]
+    at = 0
+    while True:
+        down = 2 * at + 1
+        if down >= size:
+            break
+        other = down + 1
+        if other < size and (
+            times[other] < times[down] or (times[other] == times[down] and keys[other] < keys[down])
+        ):
+            down = other
+        if time < times[down] or (time == times[down] and key < keys[down]):
+            break
+        times[at] = times[down]
+        keys[at] = keys[down]
+        whats[at] = whats[down]
+        at = down
+    times[at] = time
+    keys[at] = key
+    whats[at] = whats[size]
+
+
+# -- small parts ---------------------------------------------------------------------------------
+
+
+@looped
+def merged(follower: Any, second: Any, rank: Any, order: Any, a: int, b: int) -> int:
+    """Merge two skew heaps by (rank, order of arrival at the line); return the root.
+
+    `follower` and `second` are the children of a row; -1 is nobody.
+    """
+    if a < 0:
+        return b
+    if b < 0:
+        return a
+    if rank[b] < rank[a] or (rank[b] == rank[a] and order[b] < order[a]):
+        a, b = b, a
+    root = a
+    while True:
+        # go down the right spine of a, and turn each node's children round
+        right = second[a]
+        second[a] = follower[a]
+        if right < 0:
+            follower[a] = b
+            return root
+        if rank[b] < rank[right] or (rank[b] == rank[right] and order[b] < order[right]):
+            follower[a] = b
+            a = b
+            b = right
+        else:
+            follower[a] = right
+            a = right
+
+
+@looped
+def note_busy(c: Any, clock: Any, change: int) -> None:
+    """Count the seconds of busy workers until now, then `change` their number."""
+    clock[AREA] += c[BUSY] * (clock[NOW] - clock[SINCE])
+    clock[SINCE] = clock[NOW]
+    c[BUSY] += change
+
+
+@looped
+def share(n: int, workers: int) -> float:
+    """The share of a worker that each of `n` gets."""
+    return 1.0 if n <= workers else workers / n
+
+
+@looped
+def lacks_draws(
+    at: int, size: int, over: int, number: int, batch: int, low: int, window: int
+) -> bool:
+    """Whether a source lacks the draws of its next batch, or of the gap after it.
+
+    `at` is the place of the planned gap among the `size` that there are; `number` and following
+    will arrive, `batch` together; draws are there from `low` on, for `window` requests.
+    """
+    return (at + 1 >= size and over == 0) or number + batch > low + window
+
+
+@looped
+def plan_arrival(
+    c: Any, clock: Any, next_time: Any, gaps: Any, i: int, at: int, size: int, endless: int
+) -> None:
+    """Plan the next arrival of open source `i`, one gap from now, if there is one."""
+    if at < size:
+        next_time[i] = clock[NOW] + gaps[i, at]
+        return
+    next_time[i] = INF
+    c[OPEN] -= 1
+    if c[OPEN] == 0 and endless == 0:
+        c[STOPPED] = 1
+
+
+def begin(w: World) -> None:
+    """Plan the first arrivals, source by source."""
+    c, clock = w.counter, w.clock
+    user = 0
+    for i in range(len(w.users)):
+        if w.users[i] == 0:
+            at = int(w.fires[i] - w.gap_low[i])
+            plan_arrival(c, clock, w.next_time, w.gaps, i, at, int(w.gap_size[i]), w.endless)
+            continue
+        for number in range(w.users[i]):
+            think = float(w.gaps[i, number - w.gap_low[i]])
+            schedule(c, clock, w.event_time, w.event_key, w.event_what, HOPPED, WAKE, user, think)
+            user += 1
+
+
+# -- the loop ------------------------------------------------------------------------------------
+
+
+@looped
+def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
+    """Let events happen until something is needed or the run is over; return which."""
+    c, clock = w.counter, w.clock
+    times, keys, whats = w.event_time, w.event_key, w.event_what
+    follower, second, rank, order = w.follower, w.second, w.rank, w.order
+    sources, rows, room, own = len(w.users), len(w.made), len(times), len(v.own)
+    enough, discipline, workers = len(w.ended), w.discipline, w.workers
+    pending = c[PENDING]
+    while True:
+        stage, row, i, e, user, inside, batch, fired = NOWHERE, -1, 0, -1, 0, 1, 0, 0
+        if pending > 0:
+            # what was ended by a change of endpoints: only its response is left
+            row = w.pending[c[PENDING] - pending]
+            stage = LEAVES
+            pending -= 1
+        elif c[PENDING] > 0:
+            c[PENDING] = 0
+            return CHANGES
+        elif c[STOPPED] and c[FLYING] == 0:
+            return FINISHED
+        else:
+            # the earliest source; of equals, the first declared
+            who, time = -1, INF
+            if c[STOPPED] == 0:
+                for k in range(sources):
+                    if w.next_time[k] < time:
+                        who, time = k, w.next_time[k]
+            first = times[0] if c[HEAP] > 0 else INF
+            if w.change_time <= time and (
+                w.change_time < first or (w.change_time == first and w.change_key < keys[0])
+            ):
+                if w.change_time == INF:
+                    return EMPTY
+                if w.change_time >= w.until:
+                    return AT_LIMIT
+                clock[NOW] = w.change_time
+                return CHANGES
+            if first <= time:
+                if first == INF:
+                    return EMPTY
+                if first >= w.until:
+                    return AT_LIMIT
+                if c[HEAP] + c[FLYING] + 128 > room:
+                    return NEEDS_HEAP
+                if v.cursor[0] + OWN_DRAWS > own:
+                    return NEEDS_OWN
+                if w.summary and c[ENDED] + c[FLYING] + 1 > enough:
+                    return HAS_ENDED
+                what, sequence = whats[0], keys[0] & (RANKED - 1)
+                kind, row = what & 7, what >> 3
+                if kind == WAKE and c[STOPPED] == 0:
+                    user = row
+                    i = w.user_source[user]
+                    if c[ROWS] >= rows and c[FREE] == 0:
+                        return NEEDS_ROWS
+                    if w.user_number[user] + w.users[i] >= w.gap_low[i] + w.gap_size[i]:
+                        c[WHO] = i
+                        return NEEDS_DRAWS
+                clock[NOW] = first
+                drop_first(c, times, keys, whats)
+                if kind == DONE:
+                    if w.keeps_hands == 0 or w.alarm[row] == sequence:
+                        e = w.endpoint[row]
+                        w.finish[row] = first
+                        w.outcome[row] = OK
+                        count = w.in_service[e] - 1
+                        w.in_service[e] = count
+                        if w.summary:
+                            note_busy(c, clock, -1)
+                        if w.keeps_hands:
+                            at = e * workers
+                            last = at + count
+                            while w.hands[at] != row:
+                                at += 1
+                            while at < last:
+                                w.hands[at] = w.hands[at + 1]
+                                at += 1
+                        stage = SERVES
+                elif kind == SHARED:
+                    e = row
+                    if w.plan[e] == sequence:
+                        row = w.head[e]
+                        w.head[e] = merged(
+                            follower, second, rank, order, follower[row], second[row]
+                        )
+                        count = w.in_service[e] - 1
+                        w.in_service[e] = count
+                        if w.summary and count < workers:
+                            note_busy(c, clock, -1)
+                        w.virtual[e] = rank[row] if count > 0 else 0.0
+                        w.shared_since[e] = first
+                        w.plan[e] = -1
+                        if count > 0:
+                            ahead = (rank[w.head[e]] - w.virtual[e]) / share(count, workers)
+                            ahead = ahead if ahead > 0.0 else 0.0
+                            w.plan[e] = schedule(
+                                c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead
+                            )
+                        w.finish[row] = first
+                        w.outcome[row] = OK
+                        stage = LEAVES
+                elif kind == BACK:
+                    stage = RETURNS
+                elif kind == REACH:
+                    stage = ARRIVES
+                elif kind == WAKE:
+                    if c[STOPPED] == 0:
+                        if first > clock[INSTANT]:
+                            clock[INSTANT] = first
+                            c[AT_ONCE] = 0
+                        c[AT_ONCE] += 1
+                        if c[AT_ONCE] > USERS_AT_ONCE * w.users[i]:
+                            return STANDSTILL
+                        stage = MAKES
+                else:
+                    ring(s, v, row, first)
+            else:
+                if time >= w.until:
+                    return AT_LIMIT
+                at = w.fires[who] - w.gap_low[who]
+                batch = w.sizes[who, at]
+                if lacks_draws(
+                    at,
+                    w.gap_size[who],
+                    w.gap_over[who],
+                    w.number[who],
+                    batch,
+                    w.window_low[who],
+                    w.window_size[who],
+                ):
+                    c[WHO] = who
+                    return NEEDS_DRAWS
+                if c[HEAP] + c[FLYING] + 2 * batch + 128 > room:
+                    return NEEDS_HEAP
+                if v.cursor[0] + OWN_DRAWS * (batch + 1) > own:
+                    return NEEDS_OWN
+                if c[ROWS] + batch > rows + c[FREE]:
+                    return NEEDS_ROWS
+                if w.summary and c[ENDED] + c[FLYING] + batch > enough:
+                    return HAS_ENDED
+                clock[NOW] = time
+                i = who
+                w.fires[i] += 1
+                fired = 1
+                stage = MAKES
+
+        # -- the stages of this event, once for each request of a batch --
+        now = clock[NOW]
+        while True:
+            if stage == MAKES:
+                if c[FREE] > 0:
+                    c[FREE] -= 1
+                    row = w.free[c[FREE]]
+                else:
+                    row = c[ROWS]
+                    c[ROWS] = row + 1
+                c[FLYING] += 1
+                w.made[row] = now
+                w.source[row] = i
+                w.start[row] = NAN
+                w.finish[row] = NAN
+                w.outcome[row] = IN_FLIGHT
+                if w.delays:
+                    w.arrival[row] = NAN
+                    w.end[row] = NAN
+                if w.summary:
+                    note_busy(c, clock, 0)
+                    clock[AREA_LAST] = clock[AREA]
+                    clock[LAST] = now
+                if w.users[i] > 0:
+                    w.user[row] = user
+                    number = w.user_number[user]
+                else:
+                    batch -= 1
+                    number = w.number[i]
+                    w.number[i] = number + 1
+                if w.users[i] == 0 or w.counts_users:
+                    c[LEFT] -= 1
+                    if c[LEFT] == 0:
+                        c[STOPPED] = 1
+                at = number - w.window_low[i]
+                w.work[row] = w.works[i, at]
+                if discipline > LIFO:
+                    rank[row] = w.priorities[i, at] if discipline <= PREEMPTIVE else w.work[row]
+                if w.keys:
+                    w.key[row] = w.key_numbers[i, at]
+                # sent: a balancer, a pool, an endpoint
+                p = 0
+                if w.proxies > 1:
+                    p = int(w.uniforms[w.draws, i, at] * w.proxies)
+                    w.sender[row] = p
+                g = -1
+                if w.plain:
+                    if v.size[p] > 0:
+                        g = p
+                else:
+                    level, zone = w.uniforms[w.draws + 1, i, at], w.uniforms[w.draws + 2, i, at]
+                    g = choose_pool(r, v, p, level, zone)
+                if g < 0:
+                    w.endpoint[row] = -1
+                    w.finish[row] = now
+                    w.outcome[row] = UNAVAILABLE
+                    stage = ENDS
+                else:
+                    if w.oracle:
+                        v.job[0] = w.work[row]
+                    for k in range(w.draws):
+                        u[k] = w.uniforms[k, i, at]
+                    e = choose(s, v, g, u, now, w.hashes[i, at])
+                    w.endpoint[row] = e
+                    v.outstanding[p * v.stride + e] += 1
+                    sent(s, v, p, e, now)
+                    if w.back == 2:
+                        w.wayback[row] = w.ways[1, i, at]
+                    if w.forward == 0:
+                        stage = ARRIVES
+                    else:
+                        delay = w.ways[0, 0, 0] if w.forward == 1 else w.ways[0, i, at]
+                        schedule(c, clock, times, keys, whats, HOPPED, REACH, row, delay)
+                        stage = NOWHERE
+
+            if stage == ARRIVES:
+                e = w.endpoint[row]
+                if discipline in (PS, PREEMPTIVE):
+                    fits = w.waiting[e] + w.in_service[e] < w.room
+                else:
+                    fits = w.waiting[e] < w.room or w.in_service[e] < workers
+                if w.down[e] or not fits:
+                    w.finish[row] = now
+                    w.outcome[row] = UNAVAILABLE if w.down[e] else REJECTED
+                    inside = 0
+                    stage = LEAVES
+                else:
+                    if w.delays:
+                        w.arrival[row] = now
+                    if discipline > LIFO or w.keeps_hands:
+                        order[row] = w.arrivals[e]
+                        w.arrivals[e] += 1
+                    if w.oracle:
+                        w.met[row] = v.there[e]
+                        w.entered[row] = now
+                        v.there[e] += 1
+                        busy = v.busy_until[e]
+                        busy = busy if busy > now else now
+                        v.busy_until[e] = busy + w.work[row] / (workers * w.speed[e])
+                        arrived(s, v, e, now)
+                    if discipline == PS:
+                        w.start[row] = now
+                        count = w.in_service[e]
+                        if count > 0:
+                            w.virtual[e] = w.virtual[e] + (now - w.shared_since[e]) * share(
+                                count, workers
+                            )
+                        w.shared_since[e] = now
+                        rank[row] = w.virtual[e] + w.work[row] / w.speed[e]
+                        follower[row] = -1
+                        second[row] = -1
+                        w.head[e] = merged(follower, second, rank, order, w.head[e], row)
+                        w.in_service[e] = count + 1
+                        if w.summary and count < workers:
+                            note_busy(c, clock, 1)
+                        ahead = (rank[w.head[e]] - w.virtual[e]) / share(count + 1, workers)
+                        ahead = ahead if ahead > 0.0 else 0.0
+                        w.plan[e] = schedule(
+                            c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead
+                        )
+                        stage = NOWHERE
+                    else:
+                        w.waiting[e] += 1
+                        if discipline == PREEMPTIVE and w.in_service[e] == workers:
+                            # the least urgent in service, the last started of a tie
+                            base = e * workers
+                            victim = base
+                            for k in range(base + 1, base + workers):
+                                if rank[w.hands[k]] >= rank[w.hands[victim]]:
+                                    victim = k
+                            other = w.hands[victim]
+                            if rank[other] > rank[row]:
+                                for k in range(victim, base + workers - 1):
+                                    w.hands[k] = w.hands[k + 1]
+                                w.in_service[e] -= 1
+                                if w.summary:
+                                    note_busy(c, clock, -1)
+                                w.alarm[other] = -1
+                                w.work[other] = w.due[other] - now
+                                w.waiting[e] += 1
+                                follower[other] = -1
+                                second[other] = -1
+                                w.head[e] = merged(follower, second, rank, order, w.head[e], other)
+                        follower[row] = -1
+                        if discipline == FIFO:
+                            if w.head[e] < 0:
+                                w.head[e] = row
+                            else:
+                                follower[w.tail[e]] = row
+                            w.tail[e] = row
+                        elif discipline == LIFO:
+                            follower[row] = w.head[e]
+                            w.head[e] = row
+                        else:
+                            second[row] = -1
+                            w.head[e] = merged(follower, second, rank, order, w.head[e], row)
+                        stage = SERVES
+                        row = -1
+
+            if stage == SERVES:
+                while w.waiting[e] > 0 and w.in_service[e] < workers and w.down[e] == 0:
+                    next_one = w.head[e]
+                    w.waiting[e] -= 1
+                    if discipline <= LIFO:
+                        w.head[e] = follower[next_one]
+                    else:
+                        w.head[e] = merged(
+                            follower, second, rank, order, follower[next_one], second[next_one]
+                        )
+                    work = w.work[next_one]
+                    if w.start[next_one] != w.start[next_one]:  # NaN: it never started before
+                        w.start[next_one] = now
+                        work = work / w.speed[e]
+                    count = w.in_service[e]
+                    w.in_service[e] = count + 1
+                    if w.summary:
+                        note_busy(c, clock, 1)
+                    sequence = schedule(
+                        c, clock, times, keys, whats, COMPLETED, DONE, next_one, work
+                    )
+                    if w.keeps_hands:
+                        w.due[next_one] = now + work
+                        w.alarm[next_one] = sequence
+                        w.hands[e * workers + count] = next_one
+                stage = LEAVES if row >= 0 else NOWHERE
+
+            if stage == LEAVES:
+                there = 0
+                if w.oracle and inside:
+                    e = w.endpoint[row]
+                    v.there[e] -= 1
+                    there = v.there[e]
+                    if there == 0:
+                        v.busy_until[e] = now
+                    left(s, v, e, now, now - w.entered[row], w.met[row])
+                if w.feedback:
+                    w.left_there[row] = there
+                    w.worked[row] = now - w.start[row]
+                if w.back == 0:
+                    stage = RETURNS
+                else:
+                    delay = w.ways[1, 0, 0] if w.back == 1 else w.wayback[row]
+                    schedule(c, clock, times, keys, whats, COMPLETED, BACK, row, delay)
+
+            if stage == RETURNS:
+                p = 0
+                if w.proxies > 1:
+                    p = w.sender[row]
+                e = w.endpoint[row]
+                v.outstanding[p * v.stride + e] -= 1
+                if w.feedback:
+                    ok = 1 if w.outcome[row] == OK else 0
+                    waited = now - w.made[row]
+                    answered(s, v, p, e, now, waited, ok, w.left_there[row], w.worked[row])
+                stage = ENDS
+
+            if stage == ENDS:
+                c[FLYING] -= 1
+                if w.delays:
+                    w.end[row] = now
+                if w.summary:
+                    w.ended[c[ENDED]] = row
+                    c[ENDED] += 1
+                k = w.source[row]
+                if w.users[k] > 0 and c[STOPPED] == 0:
+                    thinks = w.user[row]
+                    number = w.user_number[thinks] + w.users[k]
+                    w.user_number[thinks] = number
+                    delay = w.gaps[k, number - w.gap_low[k]]
+                    schedule(c, clock, times, keys, whats, HOPPED, WAKE, thinks, delay)
+
+            if v.alarms[0] > 0:
+                for k in range(v.alarms[0]):
+                    delay = v.alarm_times[k] - now
+                    delay = delay if delay > 0.0 else 0.0
+                    schedule(c, clock, times, keys, whats, CHANGED, TICK, v.alarm_codes[k], delay)
+                v.alarms[0] = 0
+            if batch == 0 or c[STOPPED]:
+                break
+            stage, inside = MAKES, 1
+        if fired and c[STOPPED] == 0:
+            at = w.fires[i] - w.gap_low[i]
+            plan_arrival(c, clock, w.next_time, w.gaps, i, at, w.gap_size[i], w.endless)

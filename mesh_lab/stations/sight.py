@@ -1,0 +1,101 @@
+"""A user's own balancing rule: a plain function of what a balancer sees, and the request.
+
+The function is called as ``rule(sight, request)`` for each request, and returns the number of the
+endpoint to which it goes.  It runs in the reference engine only.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import MeshLabError
+from ..ledger import Request
+from .balancers import Balancers
+
+__all__ = ["Chooser", "Sight"]
+
+
+class Sight:
+    """What a balancer sees when it picks.
+
+    Attributes
+    ----------
+    now : float
+        Seconds.
+    endpoints : list of int
+        The endpoints that it may pick, by their number.
+    outstanding : dict of int to int
+        For each of them, the requests that this balancer has sent there whose response is not
+        back.
+    weights : dict of int to float
+        For each of them, its weight.
+    """
+
+    def __init__(self, now: float, generator: Callable[[], np.random.Generator]) -> None:
+        self.now = now
+        self.endpoints: list[int] = []
+        self.outstanding: dict[int, int] = {}
+        self.weights: dict[int, float] = {}
+        self._generator = generator
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator for this pick, addressed by the request: it repeats with the seed."""
+        return self._generator()
+
+
+class Chooser:
+    """Asks a user's function, and checks its answer."""
+
+    def __init__(
+        self,
+        service: str,
+        rule: Callable[[Sight, Request], Any],
+        generator: Callable[[Request], np.random.Generator],
+        balancers: Balancers,
+    ) -> None:
+        self.service = service
+        self.rule = rule
+        self.generator = generator
+        self.balancers = balancers
+
+    def pick(self, pool: int, request: Request, now: float) -> int:
+        """Return the endpoint that the user's function picks.
+
+        Raises
+        ------
+        MeshLabError
+            When it returns what is no endpoint of the pool.
+        """
+        view = self.balancers.view
+        sight = Sight(now, lambda: self.generator(request))
+        first, base = pool * view.stride, view.balancer[pool] * view.stride
+        sight.endpoints = list(view.hosts[first : first + view.size[pool]])
+        sight.outstanding = {e: view.outstanding[base + e] for e in sight.endpoints}
+        known = self.balancers.known
+        sight.weights = {e: known[e].weight for e in sight.endpoints}
+        try:
+            answer = self.rule(sight, request)
+        except Exception as error:
+            error.add_note(f"This came from the balancer of {self.service!r}, at {request}.")
+            raise
+        try:
+            endpoint = operator.index(answer)
+        except TypeError:
+            endpoint = -1
+        if isinstance(answer, bool | np.bool_) or endpoint not in sight.outstanding:
+            raise MeshLabError(
+                f"{self.service!r}: its balancer returned {answer!r} for {request}; it must return "
+                f"the number of an endpoint that it may pick, one of {_some(sight.endpoints)}"
+            )
+        return endpoint
+
+
+def _some(numbers: list[int]) -> str:
+    if len(numbers) <= 12:
+        return ", ".join(map(str, numbers))
+    return f"{', '.join(map(str, numbers[:10]))}, ... ({len(numbers)} in all)"
