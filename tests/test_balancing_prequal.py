@@ -183,9 +183,8 @@ def test_probes_go_to_different_endpoints_all_equally_often() -> None:
         pairs.update(itertools.combinations(sorted(targets), 2))
         while v.alarms[0]:
             bench.ring()
-    # each of 21 pairs with probability 1/7: chi-square with 20 degrees of freedom would be an
-    # overestimate of its spread, for pairs come by threes; 4 standard errors for each of them
-    # leave 21 * 6e-5, about one in a thousand
+    # each of the 21 pairs is among the three with probability 1/7: 1000 of 7000 times, and four
+    # standard errors are exceeded by any of them with a probability of at most 21 * 6.4e-5
     spread = math.sqrt(7000 * 6 / 49)
     assert len(pairs) == 21
     assert max(abs(count - 1000) for count in pairs.values()) < 4 * spread

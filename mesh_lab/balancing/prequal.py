@@ -77,6 +77,9 @@ class Prequal(Balancer):
     An endpoint tells what it knows about itself, when the probe arrives: the balancer sees nothing
     but these answers.  A pick costs O(`pool` + `probes`), whatever the number of endpoints.
 
+    Where all endpoints are equal, the latencies that they tell differ by chance alone, and a lower
+    `quantile` does better; the rule is made for endpoints that are slowed down by others.
+
     Chosen here, because the summaries leave it open: a pool holds one answer for an endpoint, and
     a newer one takes the place of the older (which the factor 1 - m/n suggests); a full pool lets
     its oldest go; an answer may be used without limit where the formula's denominator is not above
