@@ -8,7 +8,7 @@ then it moves to the endpoint that is new at that length.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...parts import part
 from ..rule import Balancer, Floats, Hashes, Make, Pool, Rule, View, kernel
@@ -38,7 +38,8 @@ class Jumps(NamedTuple):
     """The generator's factor, increment, shift and mask."""
 
     constants: Hashes
-    pick = staticmethod(pick_by_jumps)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_by_jumps)
 
 
 @part

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,8 @@ class MaglevTable(NamedTuple):
     owners: Ints
     first: Ints
     modulus: Hashes
-    pick = staticmethod(pick_from_table)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_from_table)
 
 
 @kernel
@@ -65,9 +66,10 @@ class BoundedTable(NamedTuple):
     seeds: Ints
     memo: Ints
     low: Hashes
-    pick = staticmethod(pick_from_bounded_table)
-    sent = staticmethod(count_sent)
-    answered = staticmethod(count_answered)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_from_bounded_table)
+        sent = staticmethod(count_sent)
+        answered = staticmethod(count_answered)
 
 
 def turns(share: npt.NDArray[np.float64]) -> Iterator[list[int]]:

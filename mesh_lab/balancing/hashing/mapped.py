@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,8 @@ class Map(NamedTuple):
     first: Ints
     size: Hashes
     unit: int
-    pick = staticmethod(pick_from_map)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_from_map)
 
 
 @functools.lru_cache(maxsize=8)

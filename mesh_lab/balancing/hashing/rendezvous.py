@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -79,7 +79,8 @@ class Lots(NamedTuple):
 
     names: Hashes
     constants: Hashes
-    pick = staticmethod(pick_highest)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_highest)
 
 
 class WeightedLots(NamedTuple):
@@ -88,7 +89,8 @@ class WeightedLots(NamedTuple):
     names: Hashes
     constants: Hashes
     weights: Floats
-    pick = staticmethod(pick_highest_weighted)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_highest_weighted)
 
 
 @part

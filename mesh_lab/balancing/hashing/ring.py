@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -64,7 +64,8 @@ class Ring(NamedTuple):
     skip: Ints
     shift: Hashes
     last: Hashes
-    pick = staticmethod(pick_on_ring)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_on_ring)
 
 
 @kernel
@@ -94,9 +95,10 @@ class BoundedRing(NamedTuple):
     seeds: Ints
     memo: Ints
     low: Hashes
-    pick = staticmethod(pick_on_bounded_ring)
-    sent = staticmethod(count_sent)
-    answered = staticmethod(count_answered)
+    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
+        pick = staticmethod(pick_on_bounded_ring)
+        sent = staticmethod(count_sent)
+        answered = staticmethod(count_answered)
 
 
 @functools.lru_cache(maxsize=8)
