@@ -25,7 +25,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from annotated_types import Gt, Le
 
 from ..parts import NonNegative, part
-from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["C3"]
 
@@ -94,6 +94,7 @@ def score_answered(
         s.queue[at] = alpha * there + (1.0 - alpha) * s.queue[at]
 
 
+@kernels(pick=pick_lowest_score, answered=score_answered)
 class Scores(NamedTuple):
     """The averages of every balancer, at ``p * stride + e``.
 
@@ -112,8 +113,6 @@ class Scores(NamedTuple):
     queue: Floats
     alpha: float
     clients: float
-    pick = staticmethod(pick_lowest_score)
-    answered = staticmethod(score_answered)
 
 
 @part

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ..parts import part
-from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["IptablesChain", "chances", "shares_up_to"]
 
@@ -62,11 +62,11 @@ def pick_in_chain(s: Chains, v: View, g: int, u: Floats, now: float, key: int) -
     return v.hosts[base + place]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_in_chain)
 class Chains(NamedTuple):
     """How likely the endpoints up to each place are; ``g * stride + j`` for pool *g*, place *j*."""
 
     shares: Floats
-    pick = staticmethod(pick_in_chain)
 
 
 @part

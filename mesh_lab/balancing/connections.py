@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ..errors import PartError
 from ..parts import Count, part
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 from .tournament import champion, play_again, played
 
 __all__ = ["FirstAvailable", "LeastConnections"]
@@ -68,6 +68,7 @@ def load_answered(
     put_back_by_load(s, v, p, e)
 
 
+@kernels(pick=pick_champion, sent=load_sent, answered=load_answered)
 class Loads(NamedTuple):
     """The tree of leastconn.
 
@@ -91,9 +92,6 @@ class Loads(NamedTuple):
     weight: Ints
     turn: Ints
     largest: int
-    pick = staticmethod(pick_champion)
-    sent = staticmethod(load_sent)
-    answered = staticmethod(load_answered)
 
 
 @part
@@ -210,6 +208,7 @@ def room_answered(
     put_back_by_room(s, v, p, e)
 
 
+@kernels(pick=pick_champion, sent=room_sent, answered=room_answered)
 class Rooms(NamedTuple):
     """The tree of first: who has room, then who is least beyond it, each time the lowest number."""
 
@@ -217,9 +216,6 @@ class Rooms(NamedTuple):
     first: Floats
     second: Ints
     limit: int
-    pick = staticmethod(pick_champion)
-    sent = staticmethod(room_sent)
-    answered = staticmethod(room_answered)
 
 
 @part

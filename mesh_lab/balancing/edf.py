@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .heap import replace_top
-from .rule import Floats, Ints, Make, Pool, View, kernel
+from .rule import Floats, Ints, Make, Pool, View, kernel, kernels
 from .slow_start import SlowStart, slowed
 
 __all__ = ["Deadlines", "deadlines", "needs_schedule", "rotated"]
@@ -93,6 +93,7 @@ def pick_first_due(s: Deadlines, v: View, g: int, u: Floats, now: float, key: in
     return e  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_first_due)
 class Deadlines(NamedTuple):
     """The schedules of all pools.
 
@@ -120,7 +121,6 @@ class Deadlines(NamedTuple):
     window: float
     aggression: float
     min_weight: float
-    pick = staticmethod(pick_first_due)
 
 
 def needs_schedule(pools: Sequence[Pool], slow_start: SlowStart | None, now: float) -> list[bool]:

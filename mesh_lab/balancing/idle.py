@@ -9,7 +9,19 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from annotated_types import Ge, Le
 
 from ..parts import part
-from .rule import OWN_DRAWS, Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, own_draw
+from .rule import (
+    OWN_DRAWS,
+    Balancer,
+    Floats,
+    Ints,
+    Make,
+    Pool,
+    Rule,
+    View,
+    kernel,
+    kernels,
+    own_draw,
+)
 
 __all__ = ["JoinIdleQueue"]
 
@@ -92,6 +104,7 @@ def withdraw_when_busy(s: Any, v: View, e: int, now: float) -> None:
         take_out(s, e)
 
 
+@kernels(pick=pick_idle, left=join_when_idle)
 class Idle(NamedTuple):
     """The I-queues, as linked lists of endpoints.
 
@@ -123,10 +136,9 @@ class Idle(NamedTuple):
     begins: Ints
     within: Ints
     dealt: Ints
-    pick = staticmethod(pick_idle)
-    left = staticmethod(join_when_idle)
 
 
+@kernels(pick=pick_idle, left=join_when_idle, arrived=withdraw_when_busy)
 class Withdrawn(NamedTuple):
     """The same, for endpoints that leave an I-queue when they get work; see `Idle`."""
 
@@ -142,9 +154,6 @@ class Withdrawn(NamedTuple):
     begins: Ints
     within: Ints
     dealt: Ints
-    pick = staticmethod(pick_idle)
-    left = staticmethod(join_when_idle)
-    arrived = staticmethod(withdraw_when_busy)
 
 
 @part

@@ -19,7 +19,7 @@ import numpy as np
 from ..distributions import Distribution
 from ..errors import PartError
 from ..parts import Positive, part
-from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["SizeInterval"]
 
@@ -41,12 +41,12 @@ def pick_by_size(s: Intervals, v: View, g: int, u: Floats, now: float, key: int)
     return v.hosts[g * v.stride + first + int(u[0] * (beyond - first))]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_by_size)
 class Intervals(NamedTuple):
     """How many intervals there are, and where each but the last ends."""
 
     intervals: int
     cutoffs: Floats
-    pick = staticmethod(pick_by_size)
 
 
 @part

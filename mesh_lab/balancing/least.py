@@ -16,7 +16,7 @@ from .counts import any_of_least, lower, raise_, sorted_by_count
 from .edf import needs_schedule
 from .few import least_of_distinct, least_of_few
 from .least_due import due_by_load
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 from .slow_start import SlowStart
 
 __all__ = ["LeastRequest"]
@@ -66,21 +66,22 @@ def one_fewer_sent(
         lower(s, g, v.stride, e)
 
 
+@kernels(pick=pick_least_of_few)
 class Few(NamedTuple):
     """How many are drawn; the outstanding requests are in the view."""
 
     choices: int
-    pick = staticmethod(pick_least_of_few)
 
 
+@kernels(pick=pick_least_of_distinct)
 class Distinct(NamedTuple):
     """How many different ones are drawn; `drawn` is room to draw them in."""
 
     choices: int
     drawn: Ints
-    pick = staticmethod(pick_least_of_distinct)
 
 
+@kernels(pick=pick_least_of_all, sent=one_more_sent, answered=one_fewer_sent)
 class All(NamedTuple):
     """The endpoints of each pool in the order of what is outstanding: see `counts.Sorted`."""
 
@@ -93,9 +94,6 @@ class All(NamedTuple):
     value: Ints
     free: Ints
     spare: Ints
-    pick = staticmethod(pick_least_of_all)
-    sent = staticmethod(one_more_sent)
-    answered = staticmethod(one_fewer_sent)
 
 
 @part

@@ -18,7 +18,7 @@ from .counts import any_of_least, lower, raise_, sorted_by_count
 from .edf import rotated
 from .few import least_of_distinct, least_of_few
 from .heap import replace_top
-from .rule import Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 from .slow_start import SlowStart, slowed
 
 __all__ = ["biased", "due_by_load"]
@@ -103,6 +103,7 @@ def count_answered(
         lower(s, g, v.stride, e)
 
 
+@kernels(pick=pick_due_or_few)
 class DueOrFew(NamedTuple):
     """Schedules, and choices for pools without one; see `mesh_lab.balancing.edf.Deadlines`."""
 
@@ -120,9 +121,9 @@ class DueOrFew(NamedTuple):
     choices: int
     replacement: int
     drawn: Ints
-    pick = staticmethod(pick_due_or_few)
 
 
+@kernels(pick=pick_due_or_least, sent=count_sent, answered=count_answered)
 class DueOrAll(NamedTuple):
     """Schedules, and for pools without one the order of all: see `counts.Sorted`."""
 
@@ -146,9 +147,6 @@ class DueOrAll(NamedTuple):
     value: Ints
     free: Ints
     spare: Ints
-    pick = staticmethod(pick_due_or_least)
-    sent = staticmethod(count_sent)
-    answered = staticmethod(count_answered)
 
 
 class Declared(Protocol):

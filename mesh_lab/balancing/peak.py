@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ..parts import Positive, part
-from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["PeakEwma"]
 
@@ -87,6 +87,7 @@ def peak_answered(
         observe(s, at, now, latency)
 
 
+@kernels(pick=pick_lower_peak, answered=peak_answered)
 class Peaks(NamedTuple):
     """The estimates of every balancer, at ``p * stride + e``.
 
@@ -103,8 +104,6 @@ class Peaks(NamedTuple):
     estimate: Floats
     stamp: Floats
     decay: float
-    pick = staticmethod(pick_lower_peak)
-    answered = staticmethod(peak_answered)
 
 
 @part

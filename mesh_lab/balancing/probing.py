@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .answers import best_entry, oldest_entry, remove_entry, worst_entry
 from .probes import note_latency, note_rif, told_latency
-from .rule import Floats, Ints, View, kernel, wake_at
+from .rule import Floats, Ints, View, kernel, kernels, wake_at
 
 __all__ = ["Probes"]
 
@@ -121,6 +121,7 @@ def probed_left(s: Probes, v: View, e: int, now: float, stay: float, met: int) -
     note_latency(s, e, met, stay)
 
 
+@kernels(pick=pick_prequal, alarm=probe_alarm, left=probed_left)
 class Probes(NamedTuple):
     """What the balancers have heard, what is on the way, and what the endpoints remember.
 
@@ -190,6 +191,3 @@ class Probes(NamedTuple):
     max_age: float
     probe_delay: float
     quantile: float
-    pick = staticmethod(pick_prequal)
-    alarm = staticmethod(probe_alarm)
-    left = staticmethod(probed_left)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .rule import Floats, Ints, View, kernel, wake_at
+from .rule import Floats, Ints, View, kernel, kernels, wake_at
 from .stride import HEAVIEST, pick_stride
 
 __all__ = ["REPORT", "SHORTEST_UPDATE", "UPDATE", "Reports", "renew_weights"]
@@ -140,6 +140,13 @@ def report_left(s: Reports, v: View, e: int, now: float, stay: float, met: int) 
         s.busy_since[e] = math.inf
 
 
+@kernels(
+    pick=pick_stride,
+    alarm=reports_alarm,
+    answered=report_answered,
+    arrived=report_arrived,
+    left=report_left,
+)
 class Reports(NamedTuple):
     """What the endpoints measure and report, and what the balancers make of it.
 
@@ -185,8 +192,3 @@ class Reports(NamedTuple):
     update_period: float
     report_period: float
     out_of_band: int
-    pick = staticmethod(pick_stride)
-    alarm = staticmethod(reports_alarm)
-    answered = staticmethod(report_answered)
-    arrived = staticmethod(report_arrived)
-    left = staticmethod(report_left)

@@ -51,6 +51,7 @@ __all__ = [
     "Rule",
     "View",
     "kernel",
+    "kernels",
     "own_draw",
     "wake_at",
 ]
@@ -61,6 +62,7 @@ Hashes = Any  # a list of int from 0 to 2**64 - 1, or an array of uint64
 Rule = Any  # a state whose class names its kernels
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 
 KERNELS: list[Callable[..., Any]] = []
 
@@ -69,6 +71,17 @@ def kernel(function: F) -> F:
     """Say that `function` belongs to a rule, and may be compiled; it stays a plain function."""
     KERNELS.append(function)
     return function
+
+
+def kernels(**named: Callable[..., Any]) -> Callable[[type[S]], type[S]]:
+    """Name the kernels of a rule on the class of its state: ``@kernels(pick=..., sent=...)``."""
+
+    def name(state: type[S]) -> type[S]:
+        for what, function in named.items():
+            setattr(state, what, staticmethod(function))
+        return state
+
+    return name
 
 
 class View(NamedTuple):

@@ -21,7 +21,7 @@ from ..parts import Count, Positive, part
 from .counts import any_of_least, lower, raise_, set_count, sorted_by_count
 from .few import least_of_distinct, least_of_few
 from .groups import grouped
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, wake_at
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels, wake_at
 
 __all__ = ["JoinShortestQueue", "PowerOfD"]
 
@@ -57,6 +57,7 @@ def copy_to_order(s: Any, v: View, code: int, now: float) -> None:
     wake_at(v, now + s.refresh, 0)
 
 
+@kernels(pick=pick_shortest, arrived=one_more_there, left=one_fewer_there)
 class Present(NamedTuple):
     """Endpoints in the order of what is there: see `counts.Sorted` and `groups.Groups`."""
 
@@ -72,11 +73,9 @@ class Present(NamedTuple):
     value: Ints
     free: Ints
     spare: Ints
-    pick = staticmethod(pick_shortest)
-    arrived = staticmethod(one_more_there)
-    left = staticmethod(one_fewer_there)
 
 
+@kernels(pick=pick_shortest, alarm=copy_to_order)
 class Past(NamedTuple):
     """The same in the order of what was there: `seen`, by endpoint, every `refresh` seconds."""
 
@@ -94,8 +93,6 @@ class Past(NamedTuple):
     value: Ints
     free: Ints
     spare: Ints
-    pick = staticmethod(pick_shortest)
-    alarm = staticmethod(copy_to_order)
 
 
 @part
@@ -189,31 +186,31 @@ def copy_to_board(s: Any, v: View, code: int, now: float) -> None:
     wake_at(v, now + s.refresh, 0)
 
 
+@kernels(pick=pick_of_few_there)
 class FewThere(NamedTuple):
     """How many are drawn, with replacement."""
 
     choices: int
-    pick = staticmethod(pick_of_few_there)
 
 
+@kernels(pick=pick_of_distinct_there)
 class DistinctThere(NamedTuple):
     """How many different ones are drawn; `drawn` is room to draw them in."""
 
     choices: int
     drawn: Ints
-    pick = staticmethod(pick_of_distinct_there)
 
 
+@kernels(pick=pick_of_few_seen, alarm=copy_to_board)
 class FewSeen(NamedTuple):
     """How many are drawn, and what the board says."""
 
     choices: int
     refresh: float
     seen: Ints
-    pick = staticmethod(pick_of_few_seen)
-    alarm = staticmethod(copy_to_board)
 
 
+@kernels(pick=pick_of_distinct_seen, alarm=copy_to_board)
 class DistinctSeen(NamedTuple):
     """How many different ones are drawn, and what the board says."""
 
@@ -221,8 +218,6 @@ class DistinctSeen(NamedTuple):
     drawn: Ints
     refresh: float
     seen: Ints
-    pick = staticmethod(pick_of_distinct_seen)
-    alarm = staticmethod(copy_to_board)
 
 
 @part

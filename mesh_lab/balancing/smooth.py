@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ..parts import part
-from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["SmoothRoundRobin"]
 
@@ -32,6 +32,7 @@ def pick_largest_current(s: Currents, v: View, g: int, u: Floats, now: float, ke
     return best - base
 
 
+@kernels(pick=pick_largest_current)
 class Currents(NamedTuple):
     """The current weights.
 
@@ -46,7 +47,6 @@ class Currents(NamedTuple):
     current: Floats
     weights: Floats
     total: Floats
-    pick = staticmethod(pick_largest_current)
 
 
 @part

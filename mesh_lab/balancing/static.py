@@ -9,7 +9,7 @@ from annotated_types import Ge, Lt
 
 from ..parts import part
 from .edf import Deadlines, deadlines, needs_schedule
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 from .slow_start import SlowStart
 
 __all__ = ["Random", "RoundRobin"]
@@ -21,11 +21,11 @@ def pick_any(s: Anyone, v: View, g: int, u: Floats, now: float, key: int) -> int
     return v.hosts[g * v.stride + int(u[0] * v.size[g])]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_any)
 class Anyone(NamedTuple):
     """Random needs to remember nothing."""
 
     unused: int
-    pick = staticmethod(pick_any)
 
 
 @part
@@ -66,6 +66,7 @@ def pick_in_turn(s: Turns, v: View, g: int, u: Floats, now: float, key: int) -> 
     return v.hosts[g * v.stride + turn % v.size[g]]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_in_turn)
 class Turns(NamedTuple):
     """Whose turn it is.
 
@@ -76,7 +77,6 @@ class Turns(NamedTuple):
     """
 
     turn: Ints
-    pick = staticmethod(pick_in_turn)
 
 
 @part

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from annotated_types import Ge, Lt
 
 from ..parts import part
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["StaticStride", "scaled"]
 
@@ -68,6 +68,7 @@ def pick_stride(s: Strides, v: View, g: int, u: Floats, now: float, key: int) ->
     return v.hosts[base + place]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_stride)
 class Strides(NamedTuple):
     """A counter for each pool.
 
@@ -81,7 +82,6 @@ class Strides(NamedTuple):
 
     count: Ints
     weights: Ints
-    pick = staticmethod(pick_stride)
 
 
 @part

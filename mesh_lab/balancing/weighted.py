@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ..parts import part
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["WeightedRandom", "alias_table"]
 
@@ -61,6 +61,7 @@ def pick_by_weight(s: Aliases, v: View, g: int, u: Floats, now: float, key: int)
     return v.hosts[base + place]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_by_weight)
 class Aliases(NamedTuple):
     """The tables of all pools; ``g * stride + j`` for pool *g*, place *j*.
 
@@ -74,7 +75,6 @@ class Aliases(NamedTuple):
 
     own: Floats
     other: Ints
-    pick = staticmethod(pick_by_weight)
 
 
 @part

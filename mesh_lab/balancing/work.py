@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ..parts import part
 from .groups import grouped
-from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 from .tournament import champion, play_again, played
 
 __all__ = ["LeastWorkLeft"]
@@ -42,6 +42,7 @@ def work_left(s: Any, v: View, e: int, now: float, stay: float, met: int) -> Non
     look_again(s, v, e)
 
 
+@kernels(pick=pick_least_work, arrived=work_arrived, left=work_left)
 class Works(NamedTuple):
     """When each endpoint will be done.
 
@@ -67,9 +68,6 @@ class Works(NamedTuple):
     winner: Ints
     first: Floats
     second: Ints
-    pick = staticmethod(pick_least_work)
-    arrived = staticmethod(work_arrived)
-    left = staticmethod(work_left)
 
 
 @part

@@ -8,10 +8,10 @@ then it moves to the endpoint that is new at that length.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ...parts import part
-from ..rule import Balancer, Floats, Hashes, Make, Pool, Rule, View, kernel
+from ..rule import Balancer, Floats, Hashes, Make, Pool, Rule, View, kernel, kernels
 from .keyhash import xxh64
 
 __all__ = ["JumpHash"]
@@ -34,12 +34,11 @@ def pick_by_jumps(s: Jumps, v: View, g: int, u: Floats, now: float, key: int) ->
     return v.hosts[g * v.stride + place]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_by_jumps)
 class Jumps(NamedTuple):
     """The generator's factor, increment, shift and mask."""
 
     constants: Hashes
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_by_jumps)
 
 
 @part

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from ...parts import part
-from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel
+from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel, kernels
 from .bounded import bounded_fields, count_answered, count_sent, within_bounds
 from .keyhash import xxh64, xxh64_all
 from .tables import Table, lay_out, shares
@@ -32,14 +32,13 @@ def pick_from_table(s: MaglevTable, v: View, g: int, u: Floats, now: float, key:
     return s.owners[s.first[g] + int(key % s.modulus[0])]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_from_table)
 class MaglevTable(NamedTuple):
     """Who holds each place; see `tables.Layout`."""
 
     owners: Ints
     first: Ints
     modulus: Hashes
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_from_table)
 
 
 @kernel
@@ -50,6 +49,7 @@ def pick_from_bounded_table(
     return within_bounds(s, v, g, pick_from_table(s, v, g, u, now, key), key)  # type: ignore[arg-type]
 
 
+@kernels(pick=pick_from_bounded_table, sent=count_sent, answered=count_answered)
 class BoundedTable(NamedTuple):
     """A table, and what `bounded.bounded_fields` adds."""
 
@@ -66,10 +66,6 @@ class BoundedTable(NamedTuple):
     seeds: Ints
     memo: Ints
     low: Hashes
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_from_bounded_table)
-        sent = staticmethod(count_sent)
-        answered = staticmethod(count_answered)
 
 
 def turns(share: npt.NDArray[np.float64]) -> Iterator[list[int]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ...parts import part
-from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel
+from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel, kernels
 from .keyhash import avalanche, sdbm
 from .tables import Table, lay_out, whole_weights
 
@@ -29,6 +29,7 @@ def pick_from_map(s: Map, v: View, g: int, u: Floats, now: float, key: int) -> i
     return s.owners[s.first[g] + int(key % s.size[g])]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_from_map)
 class Map(NamedTuple):
     """Who holds each place, see `tables.Layout`; how many there are; what divided the weights."""
 
@@ -36,8 +37,6 @@ class Map(NamedTuple):
     first: Ints
     size: Hashes
     unit: int
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_from_map)
 
 
 @functools.lru_cache(maxsize=8)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ...parts import part
-from ..rule import Balancer, Floats, Hashes, Make, Pool, Rule, View, kernel
+from ..rule import Balancer, Floats, Hashes, Make, Pool, Rule, View, kernel, kernels
 from .keyhash import xxh64, xxh64_all
 
 __all__ = ["Rendezvous"]
@@ -74,23 +74,21 @@ def pick_highest_weighted(s: WeightedLots, v: View, g: int, u: Floats, now: floa
     return best  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_highest)
 class Lots(NamedTuple):
     """The hash of the name of each endpoint, by its number."""
 
     names: Hashes
     constants: Hashes
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_highest)
 
 
+@kernels(pick=pick_highest_weighted)
 class WeightedLots(NamedTuple):
     """The hash of the name and the weight of each endpoint, by its number."""
 
     names: Hashes
     constants: Hashes
     weights: Floats
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_highest_weighted)
 
 
 @part

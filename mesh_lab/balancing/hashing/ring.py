@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
 
 from ...parts import part
-from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel
+from ..rule import Balancer, Floats, Hashes, Ints, Make, Pool, Rule, View, kernel, kernels
 from .bounded import bounded_fields, count_answered, count_sent, within_bounds
 from .keyhash import murmur2_all, xxh64, xxh64_all
 from .tables import IntArray, Layout, Table, lay_out, shares
@@ -40,6 +40,7 @@ def pick_on_ring(s: Ring, v: View, g: int, u: Floats, now: float, key: int) -> i
     return s.owners[at]  # type: ignore[no-any-return]
 
 
+@kernels(pick=pick_on_ring)
 class Ring(NamedTuple):
     """Positions and who stands there, and where to begin to look.
 
@@ -64,8 +65,6 @@ class Ring(NamedTuple):
     skip: Ints
     shift: Hashes
     last: Hashes
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_on_ring)
 
 
 @kernel
@@ -74,6 +73,7 @@ def pick_on_bounded_ring(s: BoundedRing, v: View, g: int, u: Floats, now: float,
     return within_bounds(s, v, g, pick_on_ring(s, v, g, u, now, key), key)  # type: ignore[arg-type]
 
 
+@kernels(pick=pick_on_bounded_ring, sent=count_sent, answered=count_answered)
 class BoundedRing(NamedTuple):
     """A ring, and what `bounded.bounded_fields` adds."""
 
@@ -95,10 +95,6 @@ class BoundedRing(NamedTuple):
     seeds: Ints
     memo: Ints
     low: Hashes
-    if not TYPE_CHECKING:  # type: ignore[misc]  # kernels are no fields
-        pick = staticmethod(pick_on_bounded_ring)
-        sent = staticmethod(count_sent)
-        answered = staticmethod(count_answered)
 
 
 @functools.lru_cache(maxsize=8)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...balancing.rule import OWN_DRAWS, Arrays, View, kernel
+from ...balancing.rule import OWN_DRAWS, Arrays, View, kernel, kernels
 from ...columns import Columns
 from ...draws import Draws
 from ...errors import MeshLabError
@@ -82,13 +82,11 @@ def pick_only(s: Any, v: View, g: int, u: Any, now: float, key: Any) -> int:
     return 0
 
 
+@kernels(pick=pick_only)
 class Only(NamedTuple):
     """The rule where there is nothing to choose."""
 
     unused: int
-
-
-Only.pick = staticmethod(pick_only)  # type: ignore[attr-defined]
 
 
 def run(
