@@ -91,7 +91,7 @@ class Column:
             words = _states(self._seed, self._key, first, many)
             self._ready = begin, words
         for k, ready in enumerate(words[first - begin : first - begin + chunks]):
-            rng = np.random.Generator(np.random.PCG64(_Ready(ready)))
+            rng = np.random.Generator(np.random.PCG64(_Ready(ready)))  # type: ignore[arg-type]
             made[k * CHUNK : (k + 1) * CHUNK] = self._of.draw(rng, CHUNK)
         return made
 

@@ -115,7 +115,9 @@ class _ToldLine(Line):
             self.assembly.say(request, f"is blocked before {self._where()}")
         return admitted
 
-    def _turn_away(self, request: Request, outcome: int, now: float) -> None:
+    def _turn_away(
+        self, request: Request, outcome: int, now: float, *, inside: bool = False
+    ) -> None:
         self.assembly.say(request, f"ends at {self._where()}: {OUTCOMES[outcome]}")
         super()._turn_away(request, outcome, now)
 

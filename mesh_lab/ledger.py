@@ -61,8 +61,10 @@ class Request:
     timer: Any = None  # its time-to-live, while it waits
     due: float = 0.0  # when its work is planned to end
     key: int = -1  # the number of its key
-    # notes of the balancer that sent it: (endpoint, balancer, sent, entered, met)
+    # notes of the balancer that sent it
     ticket: Any = None
+    entered: float = 0.0  # when it was let in at its endpoint
+    met: int = 0  # how many it met there
 
     def __init__(self, source: int, number: int, row: int) -> None:
         self.source = source

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import logging
 import os
 import sys
@@ -38,20 +39,22 @@ class Compiled:
     """The compiled functions, which are called as the plain ones are."""
 
     def __init__(self) -> None:
-        import numba
+        numba: Any = importlib.import_module("numba")
         from numba.extending import overload, register_jitable
 
+        # nothing here allocates, and counting references would take most of the time
+        options: Any = {"_nrt": False, "error_model": "numpy", "forceinline": True}
         for function in (*KERNELS, *loop.LOOP, *onepass.ONEPASS):
-            register_jitable(_nrt=False, error_model="numpy")(function)
+            register_jitable(**options)(function)
         for place, leading in _LEADING.items():
-            overload(place, jit_options={"_nrt": False, "error_model": "numpy"})(leading)
+            overload(place, jit_options=options)(leading)
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(_folder())
         try:
             jit = functools.partial(
-                numba.njit, cache=True, error_model="numpy", nogil=True, _nrt=False
+                numba.njit, cache=True, nogil=True, _nrt=False, error_model="numpy"
             )
-            self._jitted = {
+            self._jitted: dict[str, Any] = {
                 function.__name__: jit(function)
                 for function in (
                     loop.run_loop,
@@ -64,21 +67,22 @@ class Compiled:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         jitted = self._jitted[name]
 
+        families: set[tuple[type, ...]] = set()
+
         def call(*arguments: Any) -> Any:
-            known = len(jitted.signatures)
+            family = tuple(map(type, arguments))
+            if family in families:
+                return jitted(*arguments)
+            families.add(family)
             began = time.perf_counter()
+            known = sum(jitted.stats.cache_misses.values())
             result = jitted(*arguments)
-            if len(jitted.signatures) > known and not _from_cache(jitted):
+            if sum(jitted.stats.cache_misses.values()) > known:
                 _say(name, arguments, time.perf_counter() - began)
             return result
 
         self.__dict__[name] = call
         return call
-
-
-def _from_cache(jitted: Any) -> bool:
-    signature = jitted.signatures[-1]
-    return bool(jitted.stats.cache_hits.get(signature))
 
 
 def _say(name: str, arguments: tuple[Any, ...], seconds: float) -> None:

@@ -160,16 +160,16 @@ class _Fed:
             return self._fill_users(w)
         i, step = self.i, self.feed.step
         at = int(w.fires[i] - w.gap_low[i])
-        if at + 1 >= w.gap_size[i] and not w.gap_over[i]:
+        # both windows move together, so that the loop is left once for both
+        if self.gap_column is not None or (at + 1 >= w.gap_size[i] and not w.gap_over[i]):
             self._fill_gaps(w, at)
         at = int(w.fires[i] - w.gap_low[i])
         batch = int(w.sizes[i, at]) if at < w.gap_size[i] else 1
-        if w.number[i] + batch > w.window_low[i] + w.window_size[i]:
-            low = int(w.number[i]) // CHUNK * CHUNK
-            chunks = -(-max(int(w.number[i]) + batch - low, step) // CHUNK)
-            if chunks * CHUNK > w.works.shape[1]:
-                w = _wider(w, chunks * CHUNK)
-            self._fill_requests(w, low, chunks)
+        low = int(w.number[i]) // CHUNK * CHUNK
+        chunks = -(-max(int(w.number[i]) + batch - low, step + 1) // CHUNK)
+        if chunks * CHUNK > w.works.shape[1]:
+            w = _wider(w, chunks * CHUNK)
+        self._fill_requests(w, low, chunks)
         return w
 
     def _fill_gaps(self, w: World, at: int) -> None:
