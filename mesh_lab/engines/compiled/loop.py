@@ -50,6 +50,7 @@ from .world import (
     PS,
     RANKED,
     REACH,
+    ROOT_IS_FREE,
     ROWS,
     SEQUENCE,
     SHARED,
@@ -84,6 +85,31 @@ def looped(function: Any) -> Any:
 
 
 @looped
+def settle_down(
+    times: Any, keys: Any, whats: Any, size: int, time: float, key: int, what: int
+) -> None:
+    """Put an event where it belongs below the free place at the root."""
+    at = 0
+    down = 1
+    while down < size:
+        other = down + 1
+        if other < size and (
+            times[other] < times[down] or (times[other] == times[down] and keys[other] < keys[down])
+        ):
+            down = other
+        if time < times[down] or (time == times[down] and key < keys[down]):
+            break
+        times[at] = times[down]
+        keys[at] = keys[down]
+        whats[at] = whats[down]
+        at = down
+        down = 2 * at + 1
+    times[at] = time
+    keys[at] = key
+    whats[at] = what
+
+
+@looped
 def schedule(
     c: Any,
     clock: Any,
@@ -98,9 +124,13 @@ def schedule(
     """Plan an event `delay` seconds from now; return its sequence."""
     sequence = c[SEQUENCE]
     c[SEQUENCE] = sequence + 1
+    time, key, what = clock[NOW] + delay, rank * RANKED + sequence, subject * 8 + kind
+    if c[ROOT_IS_FREE]:
+        c[ROOT_IS_FREE] = 0
+        settle_down(times, keys, whats, c[HEAP], time, key, what)
+        return sequence  # type: ignore[no-any-return]
     at = c[HEAP]
     c[HEAP] = at + 1
-    time, key = clock[NOW] + delay, rank * RANKED + sequence
     while at > 0:
         up = (at - 1) >> 1
         if times[up] < time or (times[up] == time and keys[up] < key):
@@ -111,35 +141,17 @@ def schedule(
         at = up
     times[at] = time
     keys[at] = key
-    whats[at] = subject * 8 + kind
+    whats[at] = what
     return sequence  # type: ignore[no-any-return]
 
 
 @looped
-def drop_first(c: Any, times: Any, keys: Any, whats: Any) -> None:
-    """Take the first event off the heap."""
+def close_root(c: Any, times: Any, keys: Any, whats: Any) -> None:
+    """Fill the root, whose event has happened, by the last one."""
+    c[ROOT_IS_FREE] = 0
     size = c[HEAP] - 1
     c[HEAP] = size
-    time, key = times[size], keys[size]
-    at = 0
-    while True:
-        down = 2 * at + 1
-        if down >= size:
-            break
-        other = down + 1
-        if other < size and (
-            times[other] < times[down] or (times[other] == times[down] and keys[other] < keys[down])
-        ):
-            down = other
-        if time < times[down] or (time == times[down] and key < keys[down]):
-            break
-        times[at] = times[down]
-        keys[at] = keys[down]
-        whats[at] = whats[down]
-        at = down
-    times[at] = time
-    keys[at] = key
-    whats[at] = whats[size]
+    settle_down(times, keys, whats, size, times[size], keys[size], whats[size])
 
 
 # -- small parts ---------------------------------------------------------------------------------
@@ -292,7 +304,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                         c[WHO] = i
                         return NEEDS_DRAWS
                 clock[NOW] = first
-                drop_first(c, times, keys, whats)
+                c[ROOT_IS_FREE] = 1  # most events plan another, which takes the place
                 if kind == DONE:
                     if w.keeps_hands == 0 or w.alarm[row] == sequence:
                         e = w.endpoint[row]
@@ -619,6 +631,8 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
             if batch == 0 or c[STOPPED]:
                 break
             stage, inside = MAKES, 1
+        if c[ROOT_IS_FREE]:
+            close_root(c, times, keys, whats)
         if fired and c[STOPPED] == 0:
             at = w.fires[i] - w.gap_low[i]
             plan_arrival(c, clock, w.next_time, w.gaps, i, at, w.gap_size[i], w.endless)
