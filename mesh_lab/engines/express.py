@@ -61,6 +61,7 @@ def _plain_source(source: Source) -> bool:
     return (
         isinstance(source, OpenSource)
         and isinstance(source.to, str)
+        and source.key is None
         and type(source).sizes is OpenSource.sizes
     )
 
