@@ -25,6 +25,7 @@ from mesh_lab.engines import compiled, express
 from mesh_lab.engines.compiled import driver, feeding, loop, onepass
 from mesh_lab.ledger import OUTCOMES
 from mesh_lab.sources import access_log
+from mesh_lab.stations import balancers
 from tests.compare import shrink
 from tests.scenarios import Case
 from tests.scenarios_compiled import features
@@ -99,7 +100,8 @@ def quarters(cramped: bool) -> Iterator[None]:
         mock.patch.multiple(draws, _BITS=BITS, CHUNK=chunk, _MASK=chunk - 1),
         mock.patch.multiple(feeding, CHUNK=chunk, WINDOW=2 * chunk),
         mock.patch.object(access_log, "CHUNK", chunk),
-        mock.patch.multiple(driver, _ROWS=4, _ENDED=16),
+        mock.patch.multiple(driver, _ROWS=4, _ENDED=16, _EVENTS=1),
+        mock.patch.object(balancers, "_SUPPLY", 1),
     ):
         yield
 

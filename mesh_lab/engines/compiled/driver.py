@@ -34,6 +34,7 @@ from .world import World
 __all__ = ["Ended", "NotForCompiled", "Result", "run"]
 
 _ROWS = 4096  # at first, when nobody knows how many there will be
+_EVENTS = 1024  # at first
 _ENDED = 65_536  # requests that have ended, handed over at a time, when no rows are kept
 _ENDLESS = 1 << 60
 
@@ -206,7 +207,7 @@ class _Run:
                 ways["ways"][k] = delay
         ever = service.ever if service else ()
         keeps = changes or discipline == world.PREEMPTIVE
-        heap = 1024 + 4 * sum(s.users for s in users) + n
+        heap = _EVENTS + 4 * sum(s.users for s in users) + n
         return World(
             discipline=discipline,
             workers=crew.workers,
@@ -492,7 +493,7 @@ class _Run:
     def _waiting(self, number: int, count: int) -> list[int]:
         """Return the rows that stand in the line of an endpoint, by arrival at the line."""
         w = self.w
-        rows = []
+        rows: list[int] = []
         ahead = [int(w.head[number])] if count else []
         heaped = w.discipline not in (world.FIFO, world.LIFO)
         while ahead and len(rows) < count:
