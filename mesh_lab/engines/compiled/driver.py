@@ -173,7 +173,7 @@ class _Run:
             and not self.w.delays
             and self.w.plain == 1
             and int(min(self.balancers.view.size)) > 0
-            and not self.changes
+            and not (service is not None and service.changes)  # not yet planned
         )
 
     # -- the arrays ------------------------------------------------------------------------------
