@@ -30,6 +30,7 @@ _MASK = CHUNK - 1
 _POOL = 4  # words of a seed sequence's pool
 _WORD = 0xFFFFFFFF
 _SEEDS = 512  # chunks whose seeds are made at a time
+_FEW = 8  # chunks, for which that would not pay
 _KEPT = 32  # chunks a column remembers; older ones are made again if somebody still asks
 
 
@@ -74,7 +75,9 @@ class Column:
 
     def __iter__(self) -> Iterator[float]:
         """Yield number 0, 1, 2, ... without end."""
-        return chain.from_iterable(self.chunk(index).tolist() for index in count())
+        few = (self.chunk(index) for index in range(_FEW))
+        many = (self.block(index, _FEW) for index in count(_FEW, _FEW))
+        return chain.from_iterable(made.tolist() for made in chain(few, many))
 
     def chunk(self, index: int) -> NDArray[np.float64]:
         """Return numbers ``index * CHUNK`` up to, not including, ``(index + 1) * CHUNK``."""

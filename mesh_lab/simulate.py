@@ -217,7 +217,17 @@ def _tallied(
     run_assembly(env, assembly, requests=requests, until=until, progress=progress)
     duration = float(until) if until is not None else float(env.now)
     ledger.settle(duration)
-    return TallyRun(scenario, seed, ledger, duration=duration)
+    return TallyRun(
+        scenario,
+        seed,
+        ledger.sources,
+        ledger.stations,
+        duration=duration,
+        warmup=ledger.warmup,
+        last_arrival=ledger.last_arrival,
+        in_flight=ledger.in_flight,
+        requests=ledger.total,
+    )
 
 
 class _Tallied(Assembly):

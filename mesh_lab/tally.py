@@ -11,6 +11,9 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import ScenarioError, StatisticsError
 from .ledger import IN_FLIGHT, OK, OUTCOMES, Ledger, Request
 from .scenario import Scenario
@@ -20,12 +23,14 @@ from .summary import PERCENTILES, as_table, workers_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TallyLedger", "TallyRun"]
+__all__ = ["Counts", "TallyLedger", "TallyRun"]
+
+Floats = NDArray[np.float64]
 
 _NAN = math.nan
 
 
-class _Part:
+class Counts:
     """What is counted for one source, queue or service."""
 
     def __init__(self) -> None:
@@ -47,6 +52,28 @@ class _Part:
             self.latencies.add_one(finish - began)
             self.mean.add_one(finish - began)
 
+    def add(self, waits: Floats, took: Floats, outcomes: NDArray[np.int8]) -> None:
+        """Count many that have ended, in this order: their waits (NaN: never served), and so on."""
+        self.count += len(outcomes)
+        for code, many in enumerate(np.bincount(outcomes, minlength=len(OUTCOMES)).tolist()):
+            self.ended[code] += many
+        self._wait(waits)
+        good = took[outcomes == OK]
+        if len(good):
+            self.latencies.add(good)
+            self.mean.add(good)
+
+    def fly(self, waits: Floats) -> None:
+        """Count many that are still in flight."""
+        self.count += len(waits)
+        self.ended[IN_FLIGHT] += len(waits)
+        self._wait(waits)
+
+    def _wait(self, waits: Floats) -> None:
+        served = waits[~np.isnan(waits)]
+        self.waited += float(served.sum())
+        self.started += len(served)
+
 
 class TallyLedger(Ledger):
     """A ledger whose rows are used again when their request has ended."""
@@ -56,8 +83,8 @@ class TallyLedger(Ledger):
     def watch(self, scenario: Scenario, warmup: float) -> None:
         """Say what is counted; to be called before anything happens."""
         self.warmup = warmup
-        self.sources = [_Part() for _ in scenario.sources]
-        self.stations = [_Part() for _ in scenario.stations]
+        self.sources = [Counts() for _ in scenario.sources]
+        self.stations = [Counts() for _ in scenario.stations]
         # where waiting and being served mix, the busy workers follow from the number there
         self._workers = [
             workers_of(scenario, s.name, each=True)
@@ -205,16 +232,26 @@ class TallyRun:
     """
 
     def __init__(
-        self, scenario: Scenario, seed: int, ledger: TallyLedger, *, duration: float
+        self,
+        scenario: Scenario,
+        seed: int,
+        sources: list[Counts],
+        stations: list[Counts],
+        *,
+        duration: float,
+        warmup: float,
+        last_arrival: float,
+        in_flight: int,
+        requests: int,
     ) -> None:
         self.scenario = scenario
         self.seed = seed
         self.duration = duration
-        self.warmup = ledger.warmup
-        self.last_arrival = ledger.last_arrival
-        self.in_flight = ledger.in_flight
-        self._total = ledger.total
-        self._sources, self._stations = ledger.sources, ledger.stations
+        self.warmup = warmup
+        self.last_arrival = last_arrival
+        self.in_flight = in_flight
+        self._total = requests
+        self._sources, self._stations = sources, stations
 
     def __repr__(self) -> str:
         return f"TallyRun({self._total} requests, {self.duration:.6g} s, seed={self.seed}, no rows)"
@@ -236,7 +273,7 @@ class TallyRun:
         ]
         return as_table([*sources, *stations], rows)
 
-    def _row(self, part: _Part, workers: int | None, occurred: Iterable[int]) -> dict[str, Any]:
+    def _row(self, part: Counts, workers: int | None, occurred: Iterable[int]) -> dict[str, Any]:
         span = self.last_arrival - self.warmup
         some = part.latencies.count > 0
         row: dict[str, Any] = {

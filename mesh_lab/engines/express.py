@@ -17,36 +17,22 @@ from itertools import count
 
 import simpy
 
-from ..balancing import (
-    Balancer,
-    IptablesChain,
-    Random,
-    RoundRobin,
-    SmoothRoundRobin,
-    StaticStride,
-    WeightedRandom,
-)
-from ..balancing.eligible import Eligible
-from ..balancing.rule import Lists
 from ..clock import COMPLETION, SOURCE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Draws
-from ..ledger import OK, REJECTED, Ledger, Request
+from ..ledger import OK, REJECTED, Ledger
 from ..scenario import Scenario
 from ..sources.base import OpenSource, Source
-from ..stations.balancers import Balancers
 from ..stations.handler import Handler
 from ..stations.queue import Queue
 from ..stations.service import Service
-from .needs import Need, drawn
+from .express_service import balanced, plain_choice
+from .keys import KeyNumbers
 
 __all__ = ["fits", "run"]
 
-# their states hear of nothing but picks
-_SILENT = (IptablesChain, Random, RoundRobin, StaticStride, WeightedRandom, SmoothRoundRobin)
-
 Lane = Callable[[int, float, float], None]  # (row, work, now)
-Send = Callable[[int, int, float, float], None]  # (row, number within its source, work, now)
+Send = Callable[[int, int, float, float], None]  # (row, source, work, now)
 
 
 def fits(scenario: Scenario) -> bool:
@@ -61,7 +47,6 @@ def _plain_source(source: Source) -> bool:
     return (
         isinstance(source, OpenSource)
         and isinstance(source.to, str)
-        and source.key is None
         and type(source).sizes is OpenSource.sizes
     )
 
@@ -74,32 +59,13 @@ def _plain_station(scenario: Scenario, station: Queue | Service) -> bool:
     work = crew.service_time if isinstance(crew, Service) else getattr(crew, "work", None)
     return (
         station.overflow == "reject"
-        and (not isinstance(station, Service) or _plain_choice(station))
+        and (not isinstance(station, Service) or plain_choice(station))
         and crew.to is None
         and crew.io is None
         and crew.failure == 0.0
         and not crew.outages
         and (work is None or isinstance(work, Distribution))
     )
-
-
-def _plain_choice(service: Service) -> bool:
-    """Whether its rule needs nothing but draws and its own outstanding requests."""
-    rule = service.balancer
-    if service.is_line:
-        return True
-    if (
-        not isinstance(rule, Balancer)
-        or rule.hashes
-        or rule.oracle
-        or service.changes
-        or service.delays
-        or service.proxies > 1
-        or service.endpoints
-        or service.eligible != Eligible()
-    ):
-        return False
-    return type(rule) in _SILENT
 
 
 def run(
@@ -113,13 +79,19 @@ def run(
 ) -> Ledger:
     """Run the scenario; `arrived` is called at every arrival.  Arguments as for `simulate`."""
     clock = Clock(env)
-    ledger = Ledger(clock, visits=False, rows=requests)
+    ledger = Ledger(clock, visits=False, rows=requests, keys=scenario.keyed)
     draws = Draws(seed)
-    names = [source.name for source in scenario.sources]
     stations = {
-        station.name: _station(clock, ledger, draws, names, scenario, station, index)
+        station.name: _station(clock, ledger, draws, scenario, station, index)
         for index, station in enumerate(scenario.stations)
     }
+    left = len(scenario.sources)
+
+    def over() -> None:
+        nonlocal left
+        left -= 1
+        clock.stopped = clock.stopped or left == 0
+
     rows = count()
     last = None if requests is None else requests - 1
     for index, source in enumerate(scenario.sources):
@@ -127,7 +99,23 @@ def run(
         assert isinstance(source.to, str)
         works = _works(source, scenario, draws)
         send = stations[source.to]
-        _feed(clock, ledger, index, source.gaps(draws), works, send, rows, last, arrived)
+        keyed = None
+        if source.key is not None:
+            column = draws.column(KeyNumbers(source.key), source.name, "key", source.name)
+            keyed = iter(column)
+        _feed(
+            clock,
+            ledger,
+            index,
+            source.gaps(draws),
+            works,
+            send,
+            rows,
+            last,
+            arrived,
+            keyed,
+            over,
+        )
     env.run(until)
     ledger.requests = next(rows)
     return ledger
@@ -159,14 +147,15 @@ def _feed(
     rows: Iterator[int],
     last: int | None,
     arrived: Callable[[], object] | None,
+    keyed: Iterator[float] | None,
+    over: Callable[[], None],
 ) -> None:
     """Make a source live."""
     env, schedule, rank = clock.env, clock.schedule, SOURCE + index
     made, sources = ledger.request_arrival, ledger.request_source
-    number = 0
+    keys = ledger.request_key
 
     def fire(alarm: Alarm) -> None:
-        nonlocal number
         alarm.callbacks = again
         if clock.stopped:
             return
@@ -178,80 +167,55 @@ def _feed(
             ledger.grow(row)
             made[row] = now
         sources[row] = index
-        send(row, number, next(works), now)
-        number += 1
+        if keyed is not None:
+            keys[row] = int(next(keyed))
+        send(row, index, next(works), now)
         if arrived is not None:
             arrived()
         if row == last:
             clock.stopped = True
             return
+        plan()
+
+    def plan() -> None:
         gap = next(gaps, None)
         if gap is not None:
             schedule(alarm, rank, gap)
+        else:
+            over()
 
     alarm = Alarm(fire)
     again = alarm.again
-    gap = next(gaps, None)
-    if gap is not None:
-        schedule(alarm, rank, gap)
+    plan()
 
 
 def _station(
     clock: Clock,
     ledger: Ledger,
     draws: Draws,
-    names: list[str],
     scenario: Scenario,
     station: Queue | Service,
     index: int,
 ) -> Send:
     workers = scenario.serving(station.name)[0].workers
     room = math.inf if station.capacity is None else station.capacity
-    stations, endpoints = ledger.station, ledger.endpoint
+    stations = ledger.station
     if not isinstance(station, Service) or station.is_line:
-        lane = _lane(clock, ledger, workers, room, None, 0)
+        lane = _lane(clock, ledger, workers, room)
 
-        def send(row: int, number: int, work: float, now: float) -> None:
+        def send(row: int, source: int, work: float, now: float) -> None:
             lane(row, work, now)
 
         if index == 0:
             return send
 
-        def send_here(row: int, number: int, work: float, now: float) -> None:
+        def send_here(row: int, source: int, work: float, now: float) -> None:
             stations[row] = index
             lane(row, work, now)
 
         return send_here
 
-    def chances(purpose: str) -> Need:
-        return drawn(draws, "uniform", station.name, purpose, names)
-
-    rule = station.balancer
-    assert isinstance(rule, Balancer)
-    balancers = Balancers(station, Lists(), iter(()))
-    view, state = balancers.view, balancers.state
-    outstanding, pick = view.outstanding, state.pick
-    uniforms = [0.0] * rule.draws
-    needs = [chances(f"balance{k}" if k else "balance") for k in range(rule.draws)]
-    lanes = [
-        _lane(clock, ledger, workers, room, outstanding, endpoint)
-        for endpoint in range(station.endpoint_count)
-    ]
-    sources = ledger.request_source
-    request = Request(0, 0, 0)  # one for all, see _BALANCERS
-
-    def balance(row: int, number: int, work: float, now: float) -> None:
-        request.source = sources[row]
-        request.number = number
-        for k, need in enumerate(needs):
-            uniforms[k] = need(request)
-        endpoint = pick(state, view, 0, uniforms, now, 0)
-        outstanding[endpoint] += 1
-        stations[row] = index
-        endpoints[row] = endpoint
-        lanes[endpoint](row, work, now)
-
-    return balance
+    return balanced(clock, ledger, draws, scenario, station, index)
 
 
 def _lane(
@@ -259,8 +223,6 @@ def _lane(
     ledger: Ledger,
     workers: int,
     room: float,
-    outstanding: list[int] | None,
-    endpoint: int,
 ) -> Lane:
     """A first-in-first-out line and its workers."""
     env, schedule = clock.env, clock.schedule
@@ -283,8 +245,6 @@ def _lane(
         else:
             finishes[row] = now
             outcomes[row] = REJECTED
-            if outstanding is not None:
-                outstanding[endpoint] -= 1
 
     def done(alarm: Alarm) -> None:
         nonlocal free
@@ -301,7 +261,5 @@ def _lane(
         else:
             free += 1
             spare.append(alarm)
-        if outstanding is not None:
-            outstanding[endpoint] -= 1
 
     return enter

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..balancing.eligible import choose_pool
 from ..balancing.rule import OWN_DRAWS, Lists
@@ -295,7 +295,7 @@ class Replicas:
         self._plain = self._routes.plain == 1
         state = self._state = self.balancers.state
         self._settle(now)
-        self._pick = getattr(state, "pick", None)
+        self._pick: Any = getattr(state, "pick", None)
         self._sent = getattr(state, "sent", None)
         self._told = getattr(state, "answered", None)
         self._arrived = getattr(state, "arrived", None)

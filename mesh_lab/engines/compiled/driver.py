@@ -35,7 +35,7 @@ __all__ = ["Ended", "NotForCompiled", "Result", "run"]
 
 _ROWS = 4096  # at first, when nobody knows how many there will be
 _EVENTS = 1024  # at first
-_ENDED = 65_536  # requests that have ended, handed over at a time, when no rows are kept
+_ENDED = 16_384  # requests that have ended, handed over at a time, when no rows are kept
 _ENDLESS = 1 << 60
 
 
@@ -52,7 +52,6 @@ class Ended(NamedTuple):
     finish: NDArray[np.float64]
     end: NDArray[np.float64]
     outcome: NDArray[np.int8]
-    late: bool
 
 
 class Result(NamedTuple):
@@ -62,8 +61,8 @@ class Result(NamedTuple):
     ----------
     columns : Columns
         Of all requests, or of those in flight when rows were not kept.
-    requests : int
-        How many there were.
+    requests, in_flight : int
+        How many there were, and are at the end (when rows were not kept).
     last_arrival, now : float
         Seconds.
     busy : float
@@ -72,6 +71,7 @@ class Result(NamedTuple):
 
     columns: Columns
     requests: int
+    in_flight: int
     last_arrival: float
     now: float
     busy: float
@@ -154,7 +154,11 @@ class _Run:
         self.w = self._world(until, service)
         self.one_pass = self._one_pass(service)
         self.uniforms = np.zeros(max(self.w.draws, 1))
-        self.bonus = 0
+        self.w.clock[world.SINCE] = warmup
+        self.gone = 0  # requests that were handed over
+        self.worked = 0.0  # of one pass: seconds of busy workers until the last arrival
+        self.latest = 0.0
+        self.after = np.empty((0, 2))  # ... and when those began and end that may outlast it
 
     def _divided(self) -> bool:
         return bool(self.balancers.routes.plain != 1)
@@ -174,6 +178,7 @@ class _Run:
             and self.w.plain == 1
             and int(min(self.balancers.view.size)) > 0
             and not (service is not None and service.changes)  # not yet planned
+            and (self.ended is None or self.w.until == math.inf)
         )
 
     # -- the arrays ------------------------------------------------------------------------------
@@ -229,7 +234,7 @@ class _Run:
             change_time=math.inf,
             change_key=0,
             counter=counter,
-            clock=np.zeros(world.CLOCKS),
+            clock=np.zeros(world.CLOCKS),  # workers are busy from the warm-up on
             event_time=np.empty(heap),
             event_key=np.empty(heap, dtype=np.int64),
             event_what=np.empty(heap, dtype=np.int64),
@@ -353,8 +358,8 @@ class _Run:
         return True
 
     def _arrivals(self) -> int:
-        made = int(self.w.counter[world.ROWS])
-        return made
+        c = self.w.counter
+        return self.gone + int(c[world.ROWS] - c[world.FREE])
 
     def _more_rows(self) -> None:
         w, n = self.w, len(self.w.made)
@@ -540,15 +545,15 @@ class _Run:
         count = int(c[world.ENDED])
         if self.one_pass:
             rows = np.arange(int(c[world.ROWS]))
-            self.bonus += len(rows)
             c[world.ROWS] = 0
+            self._count_work(w.start[rows], w.finish[rows])
         else:
             rows = w.ended[:count].copy()
             free = int(c[world.FREE])
             w.free[free : free + count] = rows
             c[world.FREE] = free + count
             c[world.ENDED] = 0
-            self.bonus += count
+        self.gone += len(rows)
         end = w.end[rows] if w.delays else w.finish[rows]
         self.ended(
             Ended(
@@ -558,43 +563,54 @@ class _Run:
                 w.finish[rows],
                 end,
                 w.outcome[rows],
-                bool(c[world.STOPPED]),
             )
         )
 
     def _result(self) -> Result:
         w, c = self.w, self.w.counter
-        now = float(w.clock[world.NOW])
+        now, last = float(w.clock[world.NOW]), float(w.clock[world.LAST])
         if self.ended is not None:
             self._hand_over()
         n = int(c[world.ROWS])
-        columns = self._columns(n)
+        flying = np.arange(n)
+        busy = float(w.clock[world.AREA_LAST])
+        if self.ended is not None:
+            flying = np.setdiff1d(flying, w.free[: int(c[world.FREE])])
+            if self.one_pass:
+                busy = self.worked + float(np.sum(np.minimum(self.after[:, 1], last)))
+                busy -= float(np.sum(np.minimum(self.after[:, 0], last)))
+                now = max(last, self.latest)
+        columns = self._columns(slice(n) if self.ended is None else flying, len(flying))
         if self.one_pass and w.until < math.inf:
             _cut(columns, w.until)
-        return Result(
-            columns,
-            n,
-            float(w.clock[world.LAST]),
-            now,
-            float(w.clock[world.AREA_LAST]),
-        )
+        return Result(columns, self.gone + len(flying), len(flying), last, now, busy)
 
-    def _columns(self, n: int) -> Columns:
+    def _count_work(self, start: Any, finish: Any) -> None:
+        """Count the busy workers of one pass, as far as it is sure that arrivals go on."""
+        last = self.w.clock[world.LAST]
+        spans = np.column_stack((np.maximum(start, self.warmup), finish))
+        spans = np.concatenate((self.after, spans[spans[:, 1] > self.warmup]))
+        over = spans[:, 1] <= last
+        self.worked += float(np.sum(spans[over, 1] - spans[over, 0]))
+        self.after = spans[~over]
+        self.latest = max(self.latest, float(np.max(finish, initial=0.0)))
+
+    def _columns(self, which: Any, n: int) -> Columns:
         w = self.w
         delays = bool(w.delays)
         return Columns(
-            source=w.source[:n],
-            made=w.made[:n],
+            source=w.source[which],
+            made=w.made[which],
             station=np.zeros(n, dtype=np.int16),
-            endpoint=w.endpoint[:n] if not self.plain_line else np.zeros(n, dtype=np.int32),
-            start=w.start[:n],
-            finish=w.finish[:n],
-            outcome=w.outcome[:n],
+            endpoint=w.endpoint[which] if not self.plain_line else np.zeros(n, dtype=np.int32),
+            start=w.start[which],
+            finish=w.finish[which],
+            outcome=w.outcome[which],
             own_request=np.arange(n) if delays else None,
-            own_sent=w.made[:n] if delays else None,
-            own_arrival=w.arrival[:n] if delays else None,
-            own_end=w.end[:n] if delays else None,
-            key=w.key[:n] if w.keys else None,
+            own_sent=w.made[which] if delays else None,
+            own_arrival=w.arrival[which] if delays else None,
+            own_end=w.end[which] if delays else None,
+            key=w.key[which] if w.keys else None,
         )
 
 

@@ -129,9 +129,9 @@ class _Fed:
         self.hashes: NDArray[np.uint64] | None = None
         if source.key is not None:
             self.keys = feed.column(KeyNumbers(source.key), source.name, "key", source.name)
-            rule = service.balancer if service is not None else None
-            if isinstance(rule, Balancer) and rule.hashes:
-                self.hashes = np.array(key_hashes(feed.scenario, rule)[i], dtype=np.uint64)
+            hashing = service.balancer if service is not None else None
+            if isinstance(hashing, Balancer) and hashing.hashes:
+                self.hashes = np.array(key_hashes(feed.scenario, hashing)[i], dtype=np.uint64)
         self.carried: Any = None
         self.gap_column: Column | None = None
         self.gaps: Iterator[float] | None = None

@@ -189,8 +189,9 @@ def merged(follower: Any, second: Any, rank: Any, order: Any, a: int, b: int) ->
 @looped
 def note_busy(c: Any, clock: Any, change: int) -> None:
     """Count the seconds of busy workers until now, then `change` their number."""
-    clock[AREA] += c[BUSY] * (clock[NOW] - clock[SINCE])
-    clock[SINCE] = clock[NOW]
+    if clock[NOW] > clock[SINCE]:
+        clock[AREA] += c[BUSY] * (clock[NOW] - clock[SINCE])
+        clock[SINCE] = clock[NOW]
     c[BUSY] += change
 
 
