@@ -365,7 +365,8 @@ class _Run:
         w, n = self.w, len(self.w.made)
         if self.ended is not None:
             self._hand_over()
-            if w.counter[world.FREE] >= n // 2:
+            room = n - int(w.counter[world.ROWS]) + int(w.counter[world.FREE])
+            if room >= n // 2 and room >= int(w.sizes.max()):
                 return
         more = 2 * n
         batch = int(w.sizes.max())
