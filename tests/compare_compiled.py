@@ -169,7 +169,9 @@ def difference(got: Columns | str, wanted: Columns | str, who: str) -> str | Non
         return None
     row = min(row for row, _ in found)
     wrong = ", ".join(name for at, name in found if at == row)
-    return f"row {row} differs in {wrong}:\n  {who} {_row(got, row)}\n  reference {_row(wanted, row)}"
+    return (
+        f"row {row} differs in {wrong}:\n  {who} {_row(got, row)}\n  reference {_row(wanted, row)}"
+    )
 
 
 def _row(columns: Columns, row: int) -> str:
@@ -267,7 +269,7 @@ def not_for_ever(most: int = 20_000) -> Iterator[None]:
     with (
         mock.patch.object(loop, "schedule", counted(loop.schedule)),
         mock.patch.object(loop, "choose", counted(loop.choose)),
-        mock.patch.object(loop, "drop_first", counted(loop.drop_first)),
+        mock.patch.object(loop, "settle_down", counted(loop.settle_down)),
         mock.patch.object(onepass, "choose", counted(onepass.choose)),
     ):
         yield

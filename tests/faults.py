@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
@@ -204,9 +204,9 @@ FAULTS = {
 
 
 @contextmanager
-def planted(name: str) -> Iterator[None]:
-    """Run the engine with fault `name` of `FAULTS`."""
-    fault = FAULTS[name]
+def planted(name: str, faults: Mapping[str, Fault] = FAULTS) -> Iterator[None]:
+    """Run the engine with fault `name` of `faults`."""
+    fault = faults[name]
     module = importlib.import_module(f"mesh_lab.{fault.where}")
     source = inspect.getsource(module)
     if source.count(fault.old) != 1:

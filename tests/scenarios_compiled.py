@@ -364,7 +364,9 @@ def features(case: Case) -> set[str]:
             found.add("Zipf keys" if source.key.exponent else "uniform keys")
     found |= {type(part).__name__ for part in case.parts}
     found.add("several sources" if len(scenario.sources) > 1 else "one source")
-    found.add("until=" if case.until is not None else "requests=" if case.requests else "to its end")
+    found.add(
+        "until=" if case.until is not None else "requests=" if case.requests else "to its end"
+    )
     station = scenario.stations[0]
     found.add(station.discipline)
     found.add("capacity" if station.capacity is not None else "no limit")

@@ -1,0 +1,168 @@
+"""Ways to break the compiled engine, each of which the comparison with the reference must find.
+
+They are planted by `tests.faults.planted`, and run without numba: recompiling the loop for each
+would take minutes.
+"""
+
+from __future__ import annotations
+
+from mesh_lab.columns import Columns
+from tests.compare_compiled import first_difference, not_for_ever, quarters, reference
+from tests.faults import Fault, planted
+from tests.scenarios_compiled import cramped, make
+
+LOOP, ONEPASS = "engines.compiled.loop", "engines.compiled.onepass"
+DRIVER, FEEDING = "engines.compiled.driver", "engines.compiled.feeding"
+
+FAULTS = {
+    # the order of events
+    "of two events at one time the later planned comes first": Fault(
+        LOOP,
+        "if times[up] < time or (times[up] == time and keys[up] < key):",
+        "if times[up] < time or (times[up] == time and keys[up] > key):",
+    ),
+    "responses come back after users wake": Fault(
+        LOOP, "COMPLETED, BACK, row, delay)", "HOPPED + 1, BACK, row, delay)"
+    ),
+    "requests reach their endpoint before completions": Fault(
+        LOOP, "HOPPED, REACH, row, delay)", "0, REACH, row, delay)"
+    ),
+    "open sources before everything else": Fault(
+        LOOP, "            if first <= time:\n", "            if first < time:\n"
+    ),
+    "of two sources the one declared last comes first": Fault(
+        LOOP, "if w.next_time[k] < time:", "if w.next_time[k] <= time:"
+    ),
+    "changes after whatever else happens at their time": Fault(
+        LOOP, "w.change_key < keys[0])", "w.change_key > keys[0])"
+    ),
+    # lines
+    "one too many may wait": Fault(
+        LOOP, "fits = w.waiting[e] < w.room or", "fits = w.waiting[e] <= w.room or"
+    ),
+    "capacity counts only those who wait": Fault(
+        LOOP, "fits = w.waiting[e] + w.in_service[e] < w.room", "fits = w.waiting[e] < w.room"
+    ),
+    "of equals the last to arrive is served first": Fault(
+        LOOP,
+        "    if rank[b] < rank[a] or (rank[b] == rank[a] and order[b] < order[a]):\n",
+        "    if rank[b] < rank[a] or (rank[b] == rank[a] and order[b] > order[a]):\n",
+    ),
+    "the first started is interrupted": Fault(
+        LOOP,
+        "if rank[w.hands[k]] >= rank[w.hands[victim]]",
+        "if rank[w.hands[k]] > rank[w.hands[victim]]",
+    ),
+    "the interrupted one begins anew": Fault(
+        LOOP, "w.work[other] = w.due[other] - now", "w.work[other] = w.work[other]"
+    ),
+    "the speed counts again after an interruption": Fault(
+        LOOP,
+        "                        w.start[next_one] = now\n                        work = work / w.speed[e]\n",
+        "                        w.start[next_one] = now\n                    work = work / w.speed[e]\n",
+    ),
+    "an interrupted completion happens all the same": Fault(
+        LOOP, "w.alarm[other] = -1", "w.alarm[other] = w.alarm[other]"
+    ),
+    # processor sharing
+    "virtual time goes on when nobody is there": Fault(
+        LOOP, "w.virtual[e] = rank[row] if count > 0 else 0.0", "w.virtual[e] = rank[row]"
+    ),
+    "the share before an arrival is that after it": Fault(
+        LOOP,
+        "(rank[w.head[e]] - w.virtual[e]) / share(count + 1, workers)",
+        "(rank[w.head[e]] - w.virtual[e]) / share(count, workers)",
+    ),
+    "an abandoned completion happens all the same": Fault(
+        LOOP, "if w.plan[e] == sequence:", "if w.plan[e] >= 0:"
+    ),
+    # balancers
+    "rejected requests stay outstanding": Fault(
+        LOOP,
+        "v.outstanding[p * v.stride + e] -= 1",
+        "v.outstanding[p * v.stride + e] -= w.outcome[row] != REJECTED",
+    ),
+    "proxies share what is outstanding": Fault(
+        LOOP, "v.outstanding[p * v.stride + e] += 1", "v.outstanding[e] += 1"
+    ),
+    "every request meets the first proxy": Fault(
+        LOOP, "p = int(w.uniforms[w.draws, i, at] * w.proxies)", "p = 0"
+    ),
+    "level and zone are drawn by each other's draw": Fault(
+        LOOP, "g = choose_pool(r, v, p, level, zone)", "g = choose_pool(r, v, p, zone, level)"
+    ),
+    "latency is measured from the start of work": Fault(
+        LOOP, "waited = now - w.made[row]", "waited = now - w.start[row]"
+    ),
+    "the speed of an endpoint is not applied to its backlog": Fault(
+        LOOP, "busy + w.work[row] / (workers * w.speed[e])", "busy + w.work[row] / workers"
+    ),
+    "a refused request leaves the endpoint": Fault(LOOP, "if w.oracle and inside:", "if w.oracle:"),
+    # users
+    "users' draws are numbered by user": Fault(
+        LOOP, "number = w.user_number[thinks] + w.users[k]", "number = w.user_number[thinks] + 1"
+    ),
+    # windows
+    "a window is one too long": Fault(
+        LOOP, "number + batch > low + window", "number + batch > low + window + 1"
+    ),
+    "the planned gap is lost with its window": Fault(
+        FEEDING, "kept = int(w.gap_size[i]) - at\n", "kept = int(w.gap_size[i]) - at - 1\n"
+    ),
+    "the carried work of a later window is that of the first": Fault(
+        FEEDING, "self.carried[low : low + size]", "self.carried[:size]"
+    ),
+    # changes
+    "a crash spares those who wait": Fault(
+        DRIVER, "gone += self._waiting(number, int(w.waiting[number]))", "pass"
+    ),
+    "those who wait crash first": Fault(
+        DRIVER,
+        "gone += self._waiting(number, int(w.waiting[number]))",
+        "gone = self._waiting(number, int(w.waiting[number])) + gone",
+    ),
+    "who comes back is still slow": Fault(
+        DRIVER, "w.speed[number] = service.ever[number].speed", "pass"
+    ),
+    "a new endpoint's rule is not taken up": Fault(
+        DRIVER,
+        "        self.state = self.balancers.state\n        self._settle()\n        feedback",
+        "        self._settle()\n        feedback",
+    ),
+    "an endpoint that failed fails at once again": Fault(
+        DRIVER,
+        "self._plan(now + next(cycle), (name, cycle, not fails))",
+        "self._plan(now + next(cycle), (name, cycle, fails))",
+    ),
+    # one pass
+    "one pass: the earliest worker is not kept at the top": Fault(
+        ONEPASS,
+        "times[first + down + 1] < times[first + down]",
+        "times[first + down + 1] > times[first + down]",
+    ),
+    "one pass: of two sources the one declared last comes first": Fault(
+        ONEPASS, "(now == second and rival < who)", "(now == second and rival > who)"
+    ),
+    "one pass: the speed is not applied": Fault(
+        ONEPASS, "work = w.works[who, at] / w.speed[e]", "work = w.works[who, at]"
+    ),
+    "one pass: what would finish after the end has finished": Fault(
+        DRIVER, "    late = columns.finish >= until\n", "    late = columns.finish > until\n"
+    ),
+}
+
+_expected: dict[int, Columns | str] = {}
+
+
+def found_after(name: str, last: int, first: int = 1) -> int | None:
+    """Plant fault `name`; return the first scenario up to `last` that finds it, or None."""
+    for seed in range(first, last + 1):
+        case = make(seed)
+        if seed not in _expected:
+            with quarters(cramped(seed)):
+                _expected[seed] = reference(case)
+        with planted(name, FAULTS), not_for_ever():
+            found = first_difference(case, "plain", cramped(seed), expected=_expected[seed])
+        if found is not None:
+            return seed
+    return None
