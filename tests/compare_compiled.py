@@ -8,7 +8,6 @@ once, with faults planted in it or without.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,7 +60,7 @@ class Coverage:
         return "\n".join(lines)
 
 
-class GoesOn(Exception):
+class GoesOnError(Exception):
     """An engine, with a fault in it, does not come to an end."""
 
 
@@ -80,7 +79,7 @@ class Code:
         def call(*arguments: Any) -> Any:
             self.calls[name] += 1
             if self.calls.total() > 20_000:
-                raise GoesOn(name)
+                raise GoesOnError(name)
             return self._functions[name](*arguments)
 
         return call
@@ -126,7 +125,7 @@ def quick(case: Case, code: Code) -> Columns | str:
     scenario = case.scenario
     found = [reason for reason in compiled.reasons(scenario) if "numba" not in reason]
     assert not found, found
-    with mock.patch.object(driver, "compiled", lambda: code):
+    with mock.patch.object(driver, "compiled", return_value=code):
         try:
             result = compiled.run(scenario, case.seed, requests=case.requests, until=case.until)
         except driver.NotForCompiled:
@@ -261,7 +260,7 @@ def not_for_ever(most: int = 20_000) -> Iterator[None]:
             nonlocal left
             left -= 1
             if left < 0:
-                raise GoesOn(function.__name__)
+                raise GoesOnError(function.__name__)
             return function(*arguments)
 
         return call

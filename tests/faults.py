@@ -29,6 +29,7 @@ class Fault:
 CREW, LINE, SHARING = "stations.crew", "stations.line", "stations.sharing"
 DISCIPLINE, SERVICE, CLOCK = "stations.discipline", "stations.service", "clock"
 OPEN, CLOSED, ASSEMBLY = "sources.base", "sources.closed", "engines.assembly"
+REPLICAS = "stations.replicas"
 
 FAULTS = {
     # the order of events
@@ -123,17 +124,21 @@ FAULTS = {
     ),
     "blocked producers come in before the waiting move up": Fault(
         CREW,
-        """        line.serve(now)
+        """        self.let_go(call)
+        line.serve(now)
         if line.producers:
             line.let_in(now)
-        if line.told""",
-        """        if line.producers:
+""",
+        """        self.let_go(call)
+        if line.producers:
             line.let_in(now)
         line.serve(now)
-        if line.told""",
+""",
     ),
     "nobody is let in when one expires": Fault(
-        LINE, "        self.let_in(now)\n        if self.told", "        if self.told"
+        LINE,
+        "        self.let_in(now)\n        self.answer(request, EXPIRED, now)\n",
+        "        self.answer(request, EXPIRED, now)\n",
     ),
     "the worker does not wait until it is released": Fault(
         CREW,
@@ -163,21 +168,15 @@ FAULTS = {
         CLOSED, "self._think(request.number + self.users)", "self._think(request.number + 1)"
     ),
     # balancing
-    "the balancer is not told of rejections": Fault(
-        LINE,
-        """        if self.told is not None:
-            self.told(self.endpoint)
-        self.ledger.end(request, outcome)
-""",
-        """        if self.told is not None and outcome != REJECTED:
-            self.told(self.endpoint)
-        self.ledger.end(request, outcome)
-""",
+    "the balancer is told of completions only": Fault(
+        REPLICAS,
+        "self.view.outstanding[balancer * self.stride + endpoint] -= 1",
+        "self.view.outstanding[balancer * self.stride + endpoint] -= outcome == OK",
     ),
     "the last drawn is kept on ties": Fault(
-        "balancing.least",
-        "outstanding[other] < outstanding[best]",
-        "outstanding[other] <= outstanding[best]",
+        "balancing.few",
+        "if values[base + other] < values[base + best]:",
+        "if values[base + other] <= values[base + best]:",
     ),
     # handlers
     "one more at once than concurrency": Fault(

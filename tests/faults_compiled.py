@@ -58,8 +58,8 @@ FAULTS = {
     ),
     "the speed counts again after an interruption": Fault(
         LOOP,
-        "                        w.start[next_one] = now\n                        work = work / w.speed[e]\n",
-        "                        w.start[next_one] = now\n                    work = work / w.speed[e]\n",
+        f"{24 * ' '}w.start[next_one] = now\n{24 * ' '}work = work / w.speed[e]\n",
+        f"{24 * ' '}w.start[next_one] = now\n{20 * ' '}work = work / w.speed[e]\n",
     ),
     "an interrupted completion happens all the same": Fault(
         LOOP, "w.alarm[other] = -1", "w.alarm[other] = w.alarm[other]"
