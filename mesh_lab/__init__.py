@@ -43,6 +43,7 @@ from .balancing import (
     SmoothRoundRobin,
     StaticStride,
     WeightedRandom,
+    policy_table,
 )
 from .balancing.eligible import (
     Aperture,
@@ -219,6 +220,7 @@ __all__ = [
     "explain",
     "load_run",
     "plots",
+    "policy_table",
     "replicate",
     "simulate",
     "statistics",

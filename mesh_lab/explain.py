@@ -87,7 +87,7 @@ class _Told(Assembly):
     def place(self, station: int, endpoint: int) -> str:
         """Return the name of an endpoint: the service's, with a number where there are several."""
         part = self.scenario.stations[station]
-        several = isinstance(part, Service) and part.replicas > 1
+        several = isinstance(part, Service) and part.endpoint_count > 1
         return f"{part.name}[{endpoint}]" if several else part.name
 
 

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .balancing import Balancer
 from .errors import ScenarioError
 from .sources.merge import Merge
 from .stations.handler import shares
@@ -30,6 +31,7 @@ def check(scenario: Scenario) -> None:
     _check_crews(scenario)
     _check_exits(scenario)
     _check_carried(scenario)
+    _check_keys(scenario)
 
 
 def _check_names(scenario: Scenario) -> None:
@@ -44,7 +46,7 @@ def _check_names(scenario: Scenario) -> None:
     for name in seen:
         of, _, number = name.rpartition("#")
         a_number = number.isascii() and number.isdecimal() and len(number) < 20
-        replicas = services[of].replicas if of in services and a_number else 0
+        replicas = services[of].endpoint_count if of in services and a_number else 0
         if number[:1] != "0" and replicas and int(number) < replicas:
             raise ScenarioError(
                 f"a part is called {name!r}, as replica {number} of {called(services[of])} is; "
@@ -149,3 +151,17 @@ def perhaps(name: object, known: Sequence[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are: {', '.join(map(repr, known))}" if known else "; there are none"
+
+
+def _check_keys(scenario: Scenario) -> None:
+    """Whoever is balanced by hashing needs a key, or every request would go the same way."""
+    for station in scenario.stations:
+        rule = station.balancer if isinstance(station, Service) else None
+        if not isinstance(rule, Balancer) or not rule.hashes:
+            continue
+        for source in scenario.sources:
+            if source.key is None and station.name in scenario.reach(shares(source.to)):
+                raise ScenarioError(
+                    f"{called(station)} is balanced by {rule!r}, which hashes keys, but the "
+                    f"requests of {called(source)} have none; give it key=Keys(1000)"
+                )

@@ -33,7 +33,7 @@ def check(run: Run) -> None:
     """Raise `InvariantError` naming the first law that `run` breaks and where."""
     _conservation(run)
     for station in run.scenario.stations:
-        replicas = station.replicas if isinstance(station, Service) else 1
+        replicas = station.endpoint_count if isinstance(station, Service) else 1
         for endpoint in range(replicas):
             _station(run, station, endpoint)
         _littles_law(run, station)

@@ -45,11 +45,13 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
     rows = []
     for name, rate in zip(names, rates, strict=True):
         crews = scenario.serving(name)
-        replicas = getattr(scenario[name], "replicas", 1)
-        workers = replicas * sum(crew.workers for crew in crews)
+        part = scenario[name]
+        speeds = [e.speed for e in part.initial] if isinstance(part, Service) else [1.0]
+        workers = len(speeds) * sum(crew.workers for crew in crews)
+        capacity = workers * sum(speeds) / len(speeds)
         carried = _carried(scenario, name)
         work = float(np.mean([_seconds(crew, carried) for crew in crews]))
-        rows.append((name, rate, work, workers, rate * work / workers))
+        rows.append((name, rate, work, workers, rate * work / capacity))
     table = pd.DataFrame(
         rows, columns=["part", "arrival_rate", "work", "workers", "utilisation"]
     ).set_index("part")

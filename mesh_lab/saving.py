@@ -36,6 +36,10 @@ def save(run: Run, path: str | Path) -> None:
     columns.update({name: getattr(c, name) for name in names})
     if c.worked is not None:
         columns["worked"] = c.worked
+    if c.own_end is not None:
+        columns["end"] = c.own_end[c.request]
+    if c.key is not None:
+        columns["key"] = c.key[c.request]
     about = {
         "scenario": run.scenario.to_yaml(),
         "seed": run.seed,
@@ -78,6 +82,13 @@ def load_run(path: str | Path) -> Run:
     source = np.zeros(known["requests"], dtype=np.int16)
     made = np.zeros(known["requests"])
     source[request], made[request] = column.pop("source"), column.pop("made")
+    if "end" in column:
+        column["own_end"] = np.zeros(known["requests"])
+        column["own_end"][request] = column.pop("end")
+    if "key" in column:
+        keys = np.zeros(known["requests"], dtype=np.int32)
+        keys[request] = column["key"]
+        column["key"] = keys
     return Run(
         scenario,
         known["seed"],
@@ -123,12 +134,12 @@ def _check_columns(
         if name not in column:
             raise TraceError(f"{path}: has no column {name!r}; it has: {', '.join(column)}")
     for name in column:
-        if name not in {*needed, "worked"}:
+        if name not in {*needed, *_PERHAPS}:
             raise TraceError(f"{path}: has a column {name!r}, which no saved run has")
     n = len(column["request"])
     if n < requests or (n and not requests):
         raise TraceError(f"{path}: has {n} visits of {requests} requests; every request has one")
-    replicas = [s.replicas if isinstance(s, Service) else 1 for s in scenario.stations]
+    replicas = [s.endpoint_count if isinstance(s, Service) else 1 for s in scenario.stations]
     limits = {
         "request": requests,
         "source": len(scenario.sources),
@@ -138,11 +149,15 @@ def _check_columns(
     }
     for name, limit in limits.items():
         values = column[name]
-        if values.dtype.kind not in "iu" or np.any((values < 0) | (values >= limit)):
+        # a visit that was sent nowhere has endpoint -1
+        least = -1 if name == "endpoint" else 0
+        if values.dtype.kind not in "iu" or np.any((values < least) | (values >= limit)):
             raise TraceError(
-                f"{path}, column {name!r}: must hold whole numbers from 0 to {limit - 1}"
+                f"{path}, column {name!r}: must hold whole numbers from {least} to {limit - 1}"
             )
-    for name in (*_TIMES, "worked"):
+    if "key" in column and column["key"].dtype.kind not in "iu":
+        raise TraceError(f"{path}, column 'key': must hold whole numbers")
+    for name in (*_TIMES, "worked", "end"):
         if name in column and (
             column[name].dtype.kind != "f" or np.any((column[name] < 0) | np.isinf(column[name]))
         ):
@@ -157,3 +172,4 @@ def _check_columns(
 
 _CODES = ("request", "source", "station", "endpoint", "outcome")
 _TIMES = ("made", "sent", "arrival", "start", "finish")
+_PERHAPS = ("worked", "end", "key")

@@ -83,7 +83,7 @@ def test_the_reference_engine_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError("the express lane was taken")
 
     monkeypatch.setattr(express, "run", not_this_one)
-    asked = ml.simulate(scenario, requests=500, seed=1, engine="simpy")
+    asked = ml.simulate(scenario, requests=500, seed=1, engine="reference")
     assert asked.requests.equals(quick.requests)
 
 

@@ -50,13 +50,16 @@ def test_other_readers_of_yaml_read_the_same_values(text: str, number: float) ->
 
 def every_kind(base: type) -> set[str]:
     own = {base.__name__: base} if base.__module__.startswith("mesh_lab") else {}
-    bases = {Source, OpenSource, Recorded, Balancer, ml.Distribution}
+    bases = {Source, OpenSource, Recorded, Balancer, ml.Change, ml.Distribution}
     found = {name for name, kind in own.items() if kind not in bases}
     return found.union(*(every_kind(below) for below in base.__subclasses__()))
 
 
 def test_no_kind_was_forgotten() -> None:
     declared = [Source, Balancer, ml.Distribution, ml.Queue, ml.Handler, ml.Service, ml.Profile]
+    declared += [ml.Change, ml.Endpoint, ml.Failures, ml.Keys, ml.SlowStart, ml.Eligible]
+    declared += [ml.ZoneAware, ml.LocalityWeighted]
+    declared += [ml.DeterministicSubset, ml.RandomSubset, ml.Aperture]
     assert set().union(*map(every_kind, declared)) == set(files.KINDS)
 
 

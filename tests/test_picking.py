@@ -70,7 +70,7 @@ def test_picks_are_those_of_a_run(rule: ml.Balancer) -> None:
             service_time=ml.Deterministic(value=0.01),
         ),
     )
-    requests = ml.simulate(scenario, requests=500, seed=1, engine="simpy").requests
+    requests = ml.simulate(scenario, requests=500, seed=1, engine="reference").requests
     got = picks(rule, endpoints, [keys.text(k) for k in requests["key"]])
     np.testing.assert_array_equal(got, requests["endpoint"].to_numpy())
 

@@ -24,6 +24,7 @@ from .slow_start import SlowStart
 from .smooth import SmoothRoundRobin
 from .static import Random, RoundRobin
 from .stride import StaticStride
+from .table import policy_table
 from .weighted import WeightedRandom
 from .work import LeastWorkLeft
 
@@ -61,4 +62,5 @@ __all__ = [
     "View",
     "WeightedRandom",
     "ZoneAware",
+    "policy_table",
 ]

@@ -62,7 +62,7 @@ def pick_in_chain(s: Chains, v: View, g: int, u: Floats, now: float, key: int) -
     return v.hosts[base + place]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_in_chain)
+@kernels(pick=pick_in_chain, blind=True)
 class Chains(NamedTuple):
     """How likely the endpoints up to each place are; ``g * stride + j`` for pool *g*, place *j*."""
 

@@ -93,7 +93,7 @@ def pick_first_due(s: Deadlines, v: View, g: int, u: Floats, now: float, key: in
     return e  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_first_due)
+@kernels(pick=pick_first_due, blind=True)
 class Deadlines(NamedTuple):
     """The schedules of all pools.
 

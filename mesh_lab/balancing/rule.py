@@ -73,12 +73,17 @@ def kernel(function: F) -> F:
     return function
 
 
-def kernels(**named: Callable[..., Any]) -> Callable[[type[S]], type[S]]:
-    """Name the kernels of a rule on the class of its state: ``@kernels(pick=..., sent=...)``."""
+def kernels(*, blind: bool = False, **named: Callable[..., Any]) -> Callable[[type[S]], type[S]]:
+    """Name the kernels of a rule on the class of its state: ``@kernels(pick=..., sent=...)``.
+
+    A rule is `blind` if its picks depend on nothing that happens (no counts of the view, no
+    answers), but only on time, draws, keys and earlier picks.  Then picks can be made in one go.
+    """
 
     def name(state: type[S]) -> type[S]:
         for what, function in named.items():
             setattr(state, what, staticmethod(function))
+        state.blind = blind  # type: ignore[attr-defined]
         return state
 
     return name

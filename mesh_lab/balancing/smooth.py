@@ -32,7 +32,7 @@ def pick_largest_current(s: Currents, v: View, g: int, u: Floats, now: float, ke
     return best - base
 
 
-@kernels(pick=pick_largest_current)
+@kernels(pick=pick_largest_current, blind=True)
 class Currents(NamedTuple):
     """The current weights.
 

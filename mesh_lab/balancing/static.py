@@ -21,7 +21,7 @@ def pick_any(s: Anyone, v: View, g: int, u: Floats, now: float, key: int) -> int
     return v.hosts[g * v.stride + int(u[0] * v.size[g])]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_any)
+@kernels(pick=pick_any, blind=True)
 class Anyone(NamedTuple):
     """Random needs to remember nothing."""
 
@@ -66,7 +66,7 @@ def pick_in_turn(s: Turns, v: View, g: int, u: Floats, now: float, key: int) -> 
     return v.hosts[g * v.stride + turn % v.size[g]]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_in_turn)
+@kernels(pick=pick_in_turn, blind=True)
 class Turns(NamedTuple):
     """Whose turn it is.
 

@@ -68,7 +68,7 @@ def pick_stride(s: Strides, v: View, g: int, u: Floats, now: float, key: int) ->
     return v.hosts[base + place]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_stride)
+@kernels(pick=pick_stride, blind=True)
 class Strides(NamedTuple):
     """A counter for each pool.
 

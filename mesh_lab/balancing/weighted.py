@@ -61,7 +61,7 @@ def pick_by_weight(s: Aliases, v: View, g: int, u: Floats, now: float, key: int)
     return v.hosts[base + place]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_by_weight)
+@kernels(pick=pick_by_weight, blind=True)
 class Aliases(NamedTuple):
     """The tables of all pools; ``g * stride + j`` for pool *g*, place *j*.
 

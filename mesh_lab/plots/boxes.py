@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..balancing import Balancer
 from ..distributions import Distribution
 from ..scenario import Part
 from ..sources.base import OpenSource, Source
@@ -93,8 +94,19 @@ def numbers(part: Part, words: Words = duration) -> list[str]:
     if isinstance(part, Handler):
         return [_count(part.workers, "worker"), *_working(part, part.work, words)]
     lines = [_count(part.workers, "worker")]
-    if part.replicas > 1:
-        lines = [f"{_count(part.replicas, 'replica')} of {lines[0]}", _balancer(part)]
+    if not part.is_line:
+        what = "endpoint" if part.endpoints else "replica"
+        lines = [f"{_count(len(part.initial), what)} of {lines[0]}", _balancer(part)]
+        if part.proxies > 1:
+            lines.append(_count(part.proxies, "balancer"))
+        ways = (part.forward_delay, part.return_delay)
+        if part.delays:
+            there, back = (
+                way.mean if isinstance(way, Distribution) else way or 0.0 for way in ways
+            )
+            lines.append(f"on the way {words(there)}, back {words(back)}")
+        if part.changes:
+            lines.append(_count(len(part.changes), "change"))
     lines += _working(part, part.service_time, words)
     if part.discipline != "fifo":
         lines.append(_DISCIPLINES[part.discipline])
@@ -151,6 +163,8 @@ def _working(part: Any, work: Any, words: Words) -> list[str]:
 
 def _balancer(part: Service) -> str:
     """Return the balancer's name in words: LeastRequest(choices=3) is least request of 3."""
+    if not isinstance(part.balancer, Balancer):
+        return "a function picks"
     name = type(part.balancer).__name__
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
     choices = getattr(part.balancer, "choices", None)

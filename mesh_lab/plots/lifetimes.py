@@ -156,7 +156,7 @@ def _blocks(run: Run, visit: Visit) -> bool:
 def _called(run: Run, visit: Visit) -> str:
     name = str(visit["service"])
     part = run.scenario[name]
-    if isinstance(part, Service) and part.replicas > 1 and visit["endpoint"] >= 0:
+    if isinstance(part, Service) and part.endpoint_count > 1 and visit["endpoint"] >= 0:
         name += f"\nreplica {visit['endpoint']}"
     return name if visit["attempt"] == 0 else f"{name}, attempt {visit['attempt'] + 1}"
 

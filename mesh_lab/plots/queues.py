@@ -181,7 +181,7 @@ def _summed_up(ax: Axes, seen: Envelope, which: str, scale: float) -> list[Line]
 
 
 def _check_endpoint(run: Run, name: str, endpoint: int | None) -> None:
-    replicas = getattr(run.scenario[name], "replicas", 1)
+    replicas = getattr(run.scenario[name], "endpoint_count", 1)
     if endpoint is not None and not (
         isinstance(endpoint, int | np.integer) and 0 <= endpoint < replicas
     ):
@@ -193,7 +193,7 @@ def _check_endpoint(run: Run, name: str, endpoint: int | None) -> None:
 def _room(run: Run, name: str, endpoint: int | None) -> int | None:
     """Return how many may wait, where that is one number for what is drawn."""
     part: Any = run.scenario[name]
-    if endpoint is None and getattr(part, "replicas", 1) > 1:
+    if endpoint is None and getattr(part, "endpoint_count", 1) > 1:
         return None  # one replica may be full while others are empty
     if part.discipline in {"ps", "preemptive"}:
         return None  # the limit is on those in service too

@@ -19,7 +19,9 @@ Balancers are told at once.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Le
 
 from ..distributions import Distribution
 from ..parts import Name, NonNegative, Positive, field, part
@@ -36,7 +38,8 @@ class Endpoint:
     name : str
         Its address; hashing balancers know it by this.
     weight : float
-        Its share of the traffic, beside the others', for balancers that look at weights.
+        Its share of the traffic, beside the others', for balancers that look at weights; from 1e-9
+        to 1e9, because sums and quotients of weights must be numbers.
     speed : float
         Seconds of work that it does in a second.
     zone : str
@@ -51,7 +54,7 @@ class Endpoint:
     """
 
     name: Name = field(kw_only=False)
-    weight: Positive = 1.0
+    weight: Annotated[float, Ge(1e-9), Le(1e9)] = 1.0
     speed: Positive = 1.0
     zone: str = ""
     priority: int = 0

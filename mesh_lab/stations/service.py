@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ..balancing import Balancer, RoundRobin
-from ..balancing.eligible import Eligible
+from ..balancing.eligible import Eligible, check_eligible
 from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, field, part
 from .endpoints import Change, Endpoint, Failures, Join
@@ -90,6 +90,12 @@ class Service(WaitingFields, WorkingFields):
                 "return_delay; take 'reject' or 'drop_oldest', or leave the delays out"
             )
         _check_names(self)
+        check_eligible(self.eligible, self.ever, self.proxies)
+        if not (isinstance(self.balancer, Balancer) or callable(self.balancer)):
+            raise ValueError(
+                f"balancer is {self.balancer!r}, but must be a Balancer, such as RoundRobin(), or a "
+                "function of (sight, request)"
+            )
 
     @property
     def delays(self) -> bool:

@@ -4,25 +4,30 @@ One function a model; all arguments by keyword, seconds and rates per second; ea
 frozen result whose fields have the same names everywhere (`_results` has the table), and refuses
 what has no steady state by name.  Each module explains its theory first.
 
-=========================  ============================================================  ===========
-function                   model                                                         module
-=========================  ============================================================  ===========
-`mm1`, `mmc`               Poisson arrivals, exponential service, one queue              `mm`
-`erlang_b`, `erlang_c`     probability of loss, probability of waiting                   `erlang`
-`mmck`                     bounded queue (`waiting_room` counts who may *wait*)           `mmck`
-`mminf`                    a server for everyone, and how it fills up                    `mminf`
-`md1`                      constant service, with percentiles                            `md1`
-`mg1`, `mg1_ps`            any service: first come first served, processor sharing       `mg1`
-`mg1_priority`             priority classes, non-preemptive and preemptive-resume        `priority`
-`gim1`                     any gaps between arrivals                                     `gim1`
-`batch_mm1`, `batch_mg1`   arrivals in batches                                           `batches`
-`kingman_bound`            any gaps, any service: an upper bound                         `kingman`
-`kingman_approximation`    any gaps, any service, several servers: approximately         `kingman`
-`erlang_a`                 requests that give up                                         `erlang_a`
-`jackson`                  open networks with feedback                                   `jackson`
-`mva`                      closed networks: users who think                              `mva`
-`littles_law`              number = rate * time                                          `little`
-=========================  ============================================================  ===========
+=========================  =======================================================  ================
+function                   model                                                    module
+=========================  =======================================================  ================
+`mm1`, `mmc`               Poisson arrivals, exponential service, one queue         `mm`
+`erlang_b`, `erlang_c`     probability of loss, probability of waiting              `erlang`
+`mmck`                     bounded queue (`waiting_room` counts who may *wait*)     `mmck`
+`mminf`                    a server for everyone, and how it fills up               `mminf`
+`md1`                      constant service, with percentiles                       `md1`
+`mg1`, `mg1_ps`            any service: first come first served, processor sharing  `mg1`
+`mg1_priority`             priority classes, non-preemptive and preemptive-resume   `priority`
+`gim1`                     any gaps between arrivals                                `gim1`
+`batch_mm1`, `batch_mg1`   arrivals in batches                                      `batches`
+`kingman_bound`            any gaps, any service: an upper bound                    `kingman`
+`kingman_approximation`    any gaps, any service, several servers: approximately    `kingman`
+`erlang_a`                 requests that give up                                    `erlang_a`
+`random_split`             a server each, chosen at random                          `splitting`
+`round_robin`              a server each, in turn                                   `splitting`
+`power_of_d`               the shortest of d random queues, many servers            `power_of_d`
+`join_shortest_queue`      the shortest queue, few servers                          `shortest_queue`
+`join_idle_queue`          servers that say when they are idle, many servers        `idle_queue`
+`jackson`                  open networks with feedback                              `jackson`
+`mva`                      closed networks: users who think                         `mva`
+`littles_law`              number = rate * time                                     `little`
+=========================  =======================================================  ================
 
 Examples
 --------
@@ -38,6 +43,7 @@ from .batches import Batches, batch_mg1, batch_mm1
 from .erlang import erlang_b, erlang_c
 from .erlang_a import ErlangA, Served, erlang_a
 from .gim1 import GIM1, gim1
+from .idle_queue import IdleQueues, join_idle_queue
 from .jackson import JacksonNetwork, jackson
 from .kingman import Approximation, UpperBound, kingman_approximation, kingman_bound
 from .little import littles_law
@@ -47,7 +53,10 @@ from .mm import MM1, MMc, mm1, mmc
 from .mmck import MMcK, mmck
 from .mminf import MMInf, mminf
 from .mva import ClosedNetwork, ClosedStation, mva
+from .power_of_d import Supermarket, power_of_d
 from .priority import Priority, PriorityClass, mg1_priority
+from .shortest_queue import ShortestQueue, join_shortest_queue
+from .splitting import Split, random_split, round_robin
 
 __all__ = [
     "GIM1",
@@ -59,6 +68,7 @@ __all__ = [
     "ClosedNetwork",
     "ClosedStation",
     "ErlangA",
+    "IdleQueues",
     "JacksonNetwork",
     "MMInf",
     "MMc",
@@ -67,6 +77,9 @@ __all__ = [
     "PriorityClass",
     "ProcessorSharing",
     "Served",
+    "ShortestQueue",
+    "Split",
+    "Supermarket",
     "UpperBound",
     "batch_mg1",
     "batch_mm1",
@@ -75,6 +88,8 @@ __all__ = [
     "erlang_c",
     "gim1",
     "jackson",
+    "join_idle_queue",
+    "join_shortest_queue",
     "kingman_approximation",
     "kingman_bound",
     "littles_law",
@@ -87,4 +102,7 @@ __all__ = [
     "mmck",
     "mminf",
     "mva",
+    "power_of_d",
+    "random_split",
+    "round_robin",
 ]

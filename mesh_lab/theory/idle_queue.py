@@ -10,7 +10,7 @@ I-queues that hold somebody.  Servers that are idle and listed are all there are
 mean length is r (1 - lambda), lambda being the load of a server.  With random choice an I-queue is
 an M/M/1, of mean length p/(1 - p); with d choices it is the supermarket model (`power_of_d`), so
 
-    p/(1 - p) = r (1 - lambda),      or      sum over i >= 1 of p**((d**i - 1)/(d - 1)) = r (1 - lambda).
+    p/(1 - p) = r (1 - lambda),   or   sum over i >= 1 of p**((d**i - 1)/(d - 1)) = r (1 - lambda).
 
 **Servers.** A busy server gets only what finds an I-queue empty: Poisson with rate lambda (1 - p).
 With exponential service its busy spells are those of M/M/1 under that smaller load, whence (times

@@ -47,7 +47,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_continuous_lyapunov
 
 from . import _arguments as check
 from ._results import Measures, Times
@@ -215,7 +214,10 @@ def _correction(
     jacobian = np.diag(-rho * d * s ** (d - 1) - 1.0)
     jacobian += np.diag(rho * d * s[:-1] ** (d - 1), -1) + np.diag(np.ones(len(s) - 1), 1)
     jumps = np.diag(rho * (below**d - s**d) + s - above)
-    spread = np.diag(solve_continuous_lyapunov(jacobian, -jumps))
+    # A W + W A' = -Q, written as one system of linear equations: there are few states
+    one = np.eye(len(s))
+    both = np.kron(jacobian, one) + np.kron(one, jacobian)
+    spread = np.diag(np.linalg.solve(both, -jumps.ravel()).reshape(jumps.shape))
     # half the second derivative of rho s[i]**d, which feeds state i + 1 and leaves state i
     bend = 0.5 * rho * d * (d - 1) * s ** (d - 2) * spread
     push = np.concatenate([[0.0], bend[:-1]]) - bend

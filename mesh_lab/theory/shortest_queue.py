@@ -51,8 +51,8 @@ Matrix = NDArray[np.float64]
 Shares = Callable[[int], float]
 
 MOST_SERVERS = 4
-MOST_STATES = 1000  # on a level: a second or two of linear algebra
-CLOSE, ENOUGH = 1e-9, 1e-6  # how far the two systems may be apart: aimed at, accepted; relative
+MOST_STATES = 500  # on a level: a second of linear algebra
+CLOSE, ENOUGH = 1e-8, 1e-5  # how far the two systems may be apart: aimed at, accepted; relative
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -111,7 +111,7 @@ def join_shortest_queue(
     >>> one = mmc(arrival_rate=1.8, service_rate=1.0, servers=2)
     >>> blind = random_split(arrival_rate=1.8, service_rate=1.0, servers=2)
     >>> [round(system.response, 4) for system in (one, shorter, blind)]
-    [5.2632, 5.475, 10.0]
+    [5.2632, 5.4749, 10.0]
     """
     where = "join_shortest_queue"
     arrival, service, n, rho = checked(
@@ -121,7 +121,7 @@ def join_shortest_queue(
     if not isinstance(replacement, bool | np.bool_):
         raise check.wrong(where, "replacement", replacement, "True or False")
     reach = _reach(n, drawn, bool(replacement) and choices is not None)
-    threshold = 4
+    threshold = 8
     while True:
         low, waits = _solve(n, rho * n, reach, threshold, blocking=False)
         high, waits_too = _solve(n, rho * n, reach, threshold, blocking=True)

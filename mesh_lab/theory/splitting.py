@@ -142,8 +142,9 @@ def _split(arrival: float, rho: float, waits: float, wait: float, response: floa
 def checked(
     function: str, arrival_rate: object, service_rate: object, servers: object, most: int = 10**6
 ) -> tuple[float, float, int, float]:
-    """Return arrival rate, service rate, servers and utilisation, or refuse, for models of this
-    shape: `servers` exponential servers, each with a queue of its own.
+    """Return arrival rate, service rate, servers and utilisation, or refuse.
+
+    For all models of `servers` exponential servers, each with a queue of its own.
     """
     arrival = check.positive(function, "arrival_rate", arrival_rate)
     service = check.positive(function, "service_rate", service_rate)

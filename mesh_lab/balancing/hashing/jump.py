@@ -34,7 +34,7 @@ def pick_by_jumps(s: Jumps, v: View, g: int, u: Floats, now: float, key: int) ->
     return v.hosts[g * v.stride + place]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_by_jumps)
+@kernels(pick=pick_by_jumps, blind=True)
 class Jumps(NamedTuple):
     """The generator's factor, increment, shift and mask."""
 

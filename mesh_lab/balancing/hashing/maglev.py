@@ -32,7 +32,7 @@ def pick_from_table(s: MaglevTable, v: View, g: int, u: Floats, now: float, key:
     return s.owners[s.first[g] + int(key % s.modulus[0])]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_from_table)
+@kernels(pick=pick_from_table, blind=True)
 class MaglevTable(NamedTuple):
     """Who holds each place; see `tables.Layout`."""
 

@@ -29,7 +29,7 @@ def pick_from_map(s: Map, v: View, g: int, u: Floats, now: float, key: int) -> i
     return s.owners[s.first[g] + int(key % s.size[g])]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_from_map)
+@kernels(pick=pick_from_map, blind=True)
 class Map(NamedTuple):
     """Who holds each place, see `tables.Layout`; how many there are; what divided the weights."""
 

@@ -74,7 +74,7 @@ def pick_highest_weighted(s: WeightedLots, v: View, g: int, u: Floats, now: floa
     return best  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_highest)
+@kernels(pick=pick_highest, blind=True)
 class Lots(NamedTuple):
     """The hash of the name of each endpoint, by its number."""
 
@@ -82,7 +82,7 @@ class Lots(NamedTuple):
     constants: Hashes
 
 
-@kernels(pick=pick_highest_weighted)
+@kernels(pick=pick_highest_weighted, blind=True)
 class WeightedLots(NamedTuple):
     """The hash of the name and the weight of each endpoint, by its number."""
 

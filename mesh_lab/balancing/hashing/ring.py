@@ -40,7 +40,7 @@ def pick_on_ring(s: Ring, v: View, g: int, u: Floats, now: float, key: int) -> i
     return s.owners[at]  # type: ignore[no-any-return]
 
 
-@kernels(pick=pick_on_ring)
+@kernels(pick=pick_on_ring, blind=True)
 class Ring(NamedTuple):
     """Positions and who stands there, and where to begin to look.
 

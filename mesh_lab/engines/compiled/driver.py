@@ -83,7 +83,7 @@ def pick_only(s: Any, v: View, g: int, u: Any, now: float, key: Any) -> int:
     return 0
 
 
-@kernels(pick=pick_only)
+@kernels(pick=pick_only, blind=True)
 class Only(NamedTuple):
     """The rule where there is nothing to choose."""
 
@@ -164,16 +164,11 @@ class _Run:
         return bool(self.balancers.routes.plain != 1)
 
     def _one_pass(self, service: Service | None) -> bool:
-        silent = not any(
-            hasattr(self.state, hook) for hook in ("sent", "answered", "arrived", "left", "alarm")
-        )
-        looks = service is not None and self.balancers.rule.sees != "nothing"  # type: ignore[union-attr]
         return (
             self.open
             and self.w.discipline == world.FIFO
             and self.w.room == _ENDLESS
-            and silent
-            and not looks
+            and self.state.blind
             and not self.w.delays
             and self.w.plain == 1
             and int(min(self.balancers.view.size)) > 0
@@ -204,7 +199,7 @@ class _Run:
         ]
         delays = service is not None and service.delays
         counter = np.zeros(world.COUNTERS, dtype=np.int64)
-        counter[world.LEFT] = -1 if self.requests is None else self.requests
+        counter[world.LEFT] = -1 if self.requests is None else min(self.requests, _ENDLESS)
         counter[world.OPEN] = sum(isinstance(s, OpenSource) for s in scenario.sources)
         ways = self.feed.windows()
         for k, delay in enumerate((service.forward_delay, service.return_delay) if service else ()):
@@ -301,7 +296,7 @@ class _Run:
                 "worked": floats(feedback),
                 "user": ints(not self.open),
             }
-        except (MemoryError, ValueError):
+        except (MemoryError, OverflowError, ValueError):
             raise MeshLabError(
                 f"the rows of {n:,} requests do not fit into memory; run with keep='summary', "
                 "which needs the same memory however long the run is"
