@@ -25,10 +25,10 @@ from tests.scenarios import Case, Maker
 RULES = tuple(
     sorted(
         name
-        for name in balancing.__all__
-        if issubclass(getattr(balancing, name), balancing.Balancer)
-        and name != "Balancer"
-        and not name.startswith("_")
+        for name, kind in vars(balancing).items()
+        if isinstance(kind, type)
+        and issubclass(kind, balancing.Balancer)
+        and kind is not balancing.Balancer
     )
 )
 STATIC = ("Random", "WeightedRandom", "RoundRobin", "StaticStride", "IptablesChain", "JumpHash")
