@@ -53,10 +53,32 @@ GOOD: dict[str, dict[str, Any]] = {
     "batch_mm1": {"batch_rate": 0.5, "batch_size": 2, "service_rate": 2.0},
     "batch_mg1": {"batch_rate": 0.5, "batch_size": 2, "service_mean": 0.5, "service_scv": 1.0},
     "erlang_a": {"arrival_rate": 1.0, "service_rate": 1.0, "servers": 2, "patience_mean": 1.0},
+    "random_split": {"arrival_rate": 1.0, "service_rate": 1.0, "servers": 2},
+    "round_robin": {"arrival_rate": 1.0, "service_rate": 1.0, "servers": 2},
+    "power_of_d": {"arrival_rate": 1.0, "service_rate": 1.0, "servers": 2, "choices": 2},
+    "join_shortest_queue": {"arrival_rate": 1.0, "service_rate": 1.0, "servers": 2},
+    "join_idle_queue": {
+        "arrival_rate": 1.0,
+        "service_rate": 1.0,
+        "servers": 2,
+        "balancers": 1,
+        "choices": 2,
+    },
     "jackson": {"arrival_rates": {"a": 1.0}, "service_rates": {"a": 2.0}},
     "mva": {"users": 3, "service_means": {"a": 1.0}, "think_mean": 1.0},
 }
-DISTRIBUTED = ("mm1", "mmc", "mmck", "mminf", "md1", "gim1", "erlang_a")
+DISTRIBUTED = (
+    "mm1",
+    "mmc",
+    "mmck",
+    "mminf",
+    "md1",
+    "gim1",
+    "erlang_a",
+    "random_split",
+    "round_robin",
+    "power_of_d",
+)
 
 
 def made(name: str, **changes: Any) -> Any:
@@ -148,7 +170,7 @@ def test_numpy_numbers_count_as_numbers(name: str, argument: str) -> None:
     assert "np." not in repr(result)
 
 
-@pytest.mark.parametrize("argument", ["servers", "waiting_room", "users", "batch_size"])
+@pytest.mark.parametrize("argument", ["servers", "waiting_room", "users", "batch_size", "choices"])
 def test_counts_are_whole(argument: str) -> None:
     for name, arguments in GOOD.items():
         if argument in arguments:
@@ -177,6 +199,11 @@ UNSTABLE = (
     ("kingman_approximation", {"service_mean": 1.0}, "GI/G/1 with arrival rate 1 and mean"),
     ("batch_mm1", {"batch_size": 4}, "M^[X]/M/1 with 0.5 batches of 4 requests per second and"),
     ("batch_mg1", {"batch_size": 4}, "M^[X]/G/1 with 0.5 batches of 4 requests per second and"),
+    ("random_split", {"arrival_rate": 2.0}, "random_split with arrival rate 2, service rate 1 and"),
+    ("round_robin", {"arrival_rate": 2.0}, "round_robin with arrival rate 2, service rate 1 and"),
+    ("power_of_d", {"arrival_rate": 2.0}, "power_of_d with arrival rate 2, service rate 1 and"),
+    ("join_shortest_queue", {"arrival_rate": 2.0}, "join_shortest_queue with arrival rate 2, serv"),
+    ("join_idle_queue", {"arrival_rate": 2.0}, "join_idle_queue with arrival rate 2, service rate"),
     ("jackson", {"arrival_rates": {"a": 2.0}}, "station 'a': M/M/1 with arrival rate 2 and"),
 )
 

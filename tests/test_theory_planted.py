@@ -19,6 +19,14 @@ import pytest
 
 from mesh_lab import theory
 
+from .test_theory_balancing import (
+    agrees_join_idle_queue,
+    agrees_join_shortest_queue,
+    agrees_power_of_d,
+    agrees_random_split,
+    agrees_round_robin,
+    refined_agrees,
+)
 from .test_theory_erlang_a import agrees_erlang_a
 from .test_theory_gim1 import agrees_gim1, agrees_kingman, agrees_kingman_bound
 from .test_theory_markovian import (
@@ -103,6 +111,56 @@ FAULTS: tuple[tuple[str, Check, str, str, str], ...] = (
     ("batch_mm1", agrees_batch_mm1, "batches", "1.0 - (1.0 - rho) / first", "rho"),
     ("batch_mg1", agrees_batch_mg1, "batches", "(first * scv + second)", "(scv + second)"),
     ("erlang_a", agrees_erlang_a, "erlang_a", "1.0 / patience)", "patience)"),
+    ("random_split", agrees_random_split, "splitting", "rho * response, response", "rho, response"),
+    ("random_split", agrees_random_split, "splitting", "n / (service * (n", "1.0 / (service * (n"),
+    ("round_robin", agrees_round_robin, "splitting", "-n * math.log1p", "-math.log1p"),
+    ("round_robin", agrees_round_robin, "splitting", "known.wait_probability, known", "rho, known"),
+    ("power_of_d", agrees_power_of_d, "power_of_d", "** n - 1.0)", "** n)"),
+    ("power_of_d", agrees_power_of_d, "power_of_d", "at_one - rho) / rho", "at_one - rho)"),
+    ("power_of_d", agrees_power_of_d, "power_of_d", "k + more) ** d", "k + more) * d"),
+    ("power_of_d", refined_agrees, "power_of_d", "bend = 0.5 *", "bend ="),
+    ("power_of_d", refined_agrees, "power_of_d", "np.diag(rho * (below", "np.diag((below"),
+    ("power_of_d", refined_agrees, "power_of_d", "-0.5 * d * (d - 1)", "-d * (d - 1)"),
+    ("power_of_d", refined_agrees, "power_of_d", "if not replacement", "if replacement"),
+    ("power_of_d", refined_agrees, "power_of_d", "more / rho / service", "more / service"),
+    (
+        "join_shortest_queue",
+        agrees_join_shortest_queue,
+        "shortest_queue",
+        "reach(others + equal) - reach(others)",
+        "reach(others + 1) - reach(others)",
+    ),
+    (
+        "join_shortest_queue",
+        agrees_join_shortest_queue,
+        "shortest_queue",
+        "if length == 0 else (level, bottom)",
+        "",
+    ),
+    (
+        "join_shortest_queue",
+        agrees_join_shortest_queue,
+        "shortest_queue",
+        "float((k / n) ** drawn)",
+        "math.comb(k, drawn) / math.comb(n, drawn)",
+    ),
+    (
+        "join_shortest_queue",
+        agrees_join_shortest_queue,
+        "shortest_queue",
+        "rates[i, j] += equal",
+        "rates[i, j] += 1.0",
+    ),
+    (
+        "join_shortest_queue",
+        agrees_join_shortest_queue,
+        "shortest_queue",
+        "step, j = after(lengths, 0, 1)",
+        "step, j = 0, i",
+    ),
+    ("join_idle_queue", agrees_join_idle_queue, "idle_queue", "n / m * (1.0 - rho)", "n / m"),
+    ("join_idle_queue", agrees_join_idle_queue, "idle_queue", "choices + 1.0", "choices"),
+    ("join_idle_queue", agrees_join_idle_queue, "idle_queue", "rho * (1.0 - known)", "rho * known"),
     ("jackson", agrees_jackson, "jackson", "matrix[live.index(other), i]", "matrix[i, i]"),
     ("jackson", agrees_jackson, "jackson", "response=in_system / total", "response=in_system"),
     ("mva", agrees_mva, "mva", "1.0 + queues * numbers", "1.0 + numbers"),

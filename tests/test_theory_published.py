@@ -10,6 +10,8 @@ Each was read where it is cited, not recalled:
 - A laboratory notebook on GitHub (health-data-science-OR/stochastic_systems): traffic equations
   with the solution (5, 10, 7.5).
 - An introduction to M/M/1 (ikeriri.ne.jp/mm1): 16 and 20 per hour, 12 and 15 minutes.
+- rmftool 0.5, the program of Gast, Van Houdt and Allmeier for refined mean fields, run on the
+  supermarket model as its examples write it down (25 lengths, choices with replacement).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import math
 
 import pytest
 
-from mesh_lab.theory import erlang_b, jackson, mm1, mmc, mva
+from mesh_lab.theory import erlang_b, jackson, mm1, mmc, mva, power_of_d
 
 
 def test_fifteen_lines() -> None:
@@ -92,3 +94,26 @@ def test_traffic_equations_of_a_laboratory() -> None:
     )
     flows = [station.throughput for station in result.stations.values()]
     assert flows == pytest.approx([5.0, 10.0, 7.5], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("load", "choices", "limit", "correction"),
+    [
+        (0.7, 2, 1.130117639222398, 0.8490655377094016),
+        (0.9, 2, 2.352651639591488, 3.98642698717557),
+        (0.95, 2, 3.2138937023934275, 8.878355632508839),
+        (0.9, 3, 1.8250703720957508, 4.113542211220676),
+    ],
+)
+def test_refined_mean_fields(load: float, choices: int, limit: float, correction: float) -> None:
+    """Requests at a server in the limit, and n times what a server of n has more."""
+    result = power_of_d(
+        arrival_rate=100.0 * load,
+        service_rate=1.0,
+        servers=100,
+        choices=choices,
+        replacement=True,
+    )
+    assert result.in_system / 100.0 == pytest.approx(limit, rel=1e-9)
+    more = 100.0 * load * (result.refined_response - result.response)
+    assert more == pytest.approx(correction, rel=1e-6)
