@@ -49,7 +49,7 @@ EVERYTHING = (
     *("JoinShortestQueue with refresh", "PowerOfD with refresh", "JoinIdleQueue withdraw=True"),
     *("RingHash with balance_factor", "Maglev with balance_factor", "Maglev weighted"),
     *("RingHash weighted", "Rendezvous weighted", "LoadReports out_of_band=True"),
-    "cramped",
+    *("cramped", "summary without rows"),
 )
 HAPPENINGS = (
     *(f"outcome {name}" for name in ("ok", "rejected", "crashed", "unavailable", "in_flight")),
