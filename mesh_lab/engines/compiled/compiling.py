@@ -43,11 +43,14 @@ class Compiled:
         from numba.extending import overload, register_jitable
 
         # nothing here allocates, and counting references would take most of the time
-        options: Any = {"_nrt": False, "error_model": "numpy", "forceinline": True}
-        for function in (*KERNELS, *loop.LOOP, *onepass.ONEPASS):
-            register_jitable(**options)(function)
+        plain: Any = {"_nrt": False, "error_model": "numpy"}
+        inside: Any = {**plain, "forceinline": True}
+        for function in (*loop.LOOP, *onepass.ONEPASS):
+            register_jitable(**plain)(function)
+        for function in KERNELS:
+            register_jitable(**inside)(function)
         for place, leading in _LEADING.items():
-            overload(place, jit_options=options)(leading)
+            overload(place, jit_options=inside)(leading)
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(_folder())
         try:
