@@ -14,9 +14,10 @@ RENAMED = {
     "matplotlib": "matplotlib-base",
     "PyYAML": "pyyaml",
     "types-PyYAML": "types-pyyaml",
+    "xxhash": "python-xxhash",
 }
-# Extras that conda users and readers get; `fast` and `browser` are for those who ask for them.
-LISTED = ("lab", "test")
+# Extras that conda users and readers get; the others are for those who ask for them.
+LISTED = ("lab", "test", "fast")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = (ROOT / "README.md").read_text()

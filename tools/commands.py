@@ -170,7 +170,7 @@ def differential(ready: Ensure, rest: list[str]) -> int:
 
 def browser(ready: Ensure, rest: list[str]) -> int:
     """Open every notebook in a headless browser, run all cells, save screenshots."""
-    python = ready(extras=("lab", "test", "browser"))
+    python = ready(extras=("lab", "test", "fast", "browser"))
     return _call(python, ("tools.browser_check", *rest))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 __all__ = ["ROOT", "SetupError", "ensure", "is_ready", "python_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("lab", "test")
+EXTRAS = ("lab", "test", "fast")
 STAMP = "set-up-finished"
 
 
