@@ -162,14 +162,14 @@ class Compiled(Maker):
 
     def endpoints(self) -> dict[str, Any]:
         """Return the fields that say which endpoints there are."""
-        self.weighted = self.chance(0.5)
+        self.weighted = self.chance(0.65)
         self.whole = self.rule_name in ("KetamaHash", "MapHash", "SmoothRoundRobin") or self.chance(
             0.6
         )
         self.uneven = self.chance(0.3)
         self.levels = not self.simple and self.chance(0.15)
         self.names = [f"s-{i}" for i in range(self.rng.choice((1, 2, 3, 4, 5, 6, 9)))]
-        if self.chance(0.4) and len(self.names) > 1:
+        if self.chance(0.3) and len(self.names) > 1:
             self.zones, self.levels = ("",), False
             return {"replicas": len(self.names)}
         return {"endpoints": tuple(self.endpoint(name) for name in self.names)}
@@ -212,9 +212,10 @@ class Compiled(Maker):
         moments = sorted(self.moment(0.0, 60.0) for _ in range(self.rng.randint(1, 7)))
         if self.chance(0.1):
             moments[0] = 0.0
-        for number, at in enumerate(moments):
-            if self.lattice and found and self.chance(0.3):
-                at = max(found[-1].at, at - at % 4.0)
+        last = 0.0
+        for number, moment in enumerate(moments):
+            together = self.lattice and self.chance(0.3)
+            at = last = max(last, moment - moment % 4.0) if together else max(last, moment)
             kinds = (ml.Fail, ml.Fail, ml.Recover, ml.Slow, ml.Join, ml.Leave, ml.Drain)
             kind: Any = self.rng.choice(kinds)
             if kind is ml.Join or not there:
