@@ -54,7 +54,14 @@ class Coverage:
 def engine(case: Case) -> Tables:
     """Run the case in the engine; return the rows of requests and of calls."""
     with _not_for_ever():
-        run = ml.simulate(case.scenario, requests=case.requests, until=case.until, seed=case.seed)
+        # the compiled engine is compared with this one, see tests.compare_compiled
+        run = ml.simulate(
+            case.scenario,
+            requests=case.requests,
+            until=case.until,
+            seed=case.seed,
+            engine="simpy",
+        )
     return (
         _records(run.requests, REQUESTS),
         _records(run.calls, CALLS),

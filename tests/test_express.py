@@ -9,10 +9,8 @@ import pytest
 import simpy
 
 import mesh_lab as ml
-from mesh_lab.balancing.view import Chances, Pick
 from mesh_lab.engines import express
 from mesh_lab.engines.assembly import Assembly
-from mesh_lab.parts import part
 from mesh_lab.simulate import run_assembly
 
 LATTICE = ml.Empirical(values=(0.25, 0.5, 1.0))
@@ -30,7 +28,8 @@ def both(scenario: ml.Scenario, seed: int, **limits: Any) -> tuple[dict[str, Any
     for ledger in (fast, slow.ledger):
         source, made = ledger.request_columns()
         columns = ledger.columns()
-        found.append({"source": source, "made": made, **{name: columns[name] for name in COLUMNS}})
+        kept = {name: columns[name] for name in (*COLUMNS, "key") if name in columns}
+        found.append({"source": source, "made": made, **kept})
     return found[0], found[1]
 
 
@@ -66,6 +65,25 @@ SCENARIOS = {
             "s", replicas=4, service_time=ml.Exponential(mean=1.0), balancer=ml.RoundRobin(start=2)
         ),
     ),
+    "keys on a ring beside true queues and latencies": ml.Scenario(
+        ml.Poisson("a", rate=3.0, to="s", key=ml.Keys(50, exponent=1.0)),
+        ml.Renewal("b", gap=LATTICE, to="t"),
+        ml.Renewal("c", gap=LATTICE, to="u"),
+        ml.Service(
+            "s",
+            replicas=5,
+            service_time=ml.Exponential(mean=1.0),
+            balancer=ml.RingHash(min_size=64, balance_factor=125),
+        ),
+        ml.Service(
+            "t",
+            endpoints=(ml.Endpoint("x", speed=0.5), ml.Endpoint("y"), ml.Endpoint("z", speed=2.0)),
+            service_time=LATTICE,
+            capacity=1,
+            balancer=ml.PowerOfD(choices=2, refresh=2.0),
+        ),
+        ml.Service("u", replicas=3, service_time=LATTICE, balancer=ml.PeakEwma()),
+    ),
 }
 
 
@@ -76,6 +94,7 @@ def test_same_rows_as_the_general_engine(name: str, limits: dict[str, Any]) -> N
     assert express.fits(scenario)
     fast, slow = both(scenario, 1, **limits)
     assert len(fast["made"]) > 300
+    assert fast.keys() == slow.keys()
     for column, values in slow.items():
         np.testing.assert_array_equal(fast[column], values, err_msg=column)
 
@@ -85,14 +104,6 @@ def test_room_grows_when_nobody_knows_how_many_requests_there_will_be() -> None:
     assert len(fast["made"]) > 3 * 4096
     for column, values in slow.items():
         np.testing.assert_array_equal(fast[column], values, err_msg=column)
-
-
-@part
-class Newest(ml.Balancer):
-    """A user's own rule, which may look at anything that a request has."""
-
-    def picker(self, endpoints: int, chances: Chances) -> Pick:
-        return lambda view, request: int(request.arrival) % endpoints
 
 
 SERVICE = {"service_time": ml.Exponential(mean=1.0)}
@@ -112,7 +123,12 @@ SERVICE = {"service_time": ml.Exponential(mean=1.0)}
         {"mode": "async", "io": ml.Exponential(mean=1.0)},
         {"to": {"s": 0.1}},
         {"service_time": lambda request, rng: 1.0},
-        {"balancer": Newest()},
+        {"replicas": 2, "balancer": lambda sight, request: 0},
+        {"replicas": 2, "proxies": 2},
+        {"replicas": 2, "forward_delay": 0.1},
+        {"replicas": 2, "changes": (ml.Fail(at=1.0, endpoint="s-0"),)},
+        {"replicas": 2, "eligible": ml.Eligible(subset=ml.RandomSubset(size=1))},
+        {"endpoints": (ml.Endpoint("a"), ml.Endpoint("b", priority=1))},
     ],
     ids=" ".join,
 )
