@@ -29,6 +29,7 @@ from .balancing import (
     LeastConnections,
     LeastRequest,
     LeastWorkLeft,
+    LoadReports,
     Maglev,
     MapHash,
     PeakEwma,
@@ -45,6 +46,7 @@ from .balancing import (
     WeightedRandom,
     policy_table,
 )
+from .balancing.picking import picks
 from .balancing.eligible import (
     Aperture,
     DeterministicSubset,
@@ -164,6 +166,7 @@ __all__ = [
     "LeastConnections",
     "LeastRequest",
     "LeastWorkLeft",
+    "LoadReports",
     "Leave",
     "LocalityWeighted",
     "LogNormal",
@@ -219,6 +222,7 @@ __all__ = [
     "data_path",
     "explain",
     "load_run",
+    "picks",
     "plots",
     "policy_table",
     "replicate",

@@ -22,12 +22,14 @@ from .ledger import OK, Ledger
 from .run import Run
 from .scenario import Scenario
 from .sources.base import OpenSource
+from .sources.closed import Users
 from .stations.line import stuck_places
 from .tally import TallyLedger, TallyRun
 
 __all__ = ["check_arguments", "run_assembly", "simulate"]
 
 Engine = Literal["auto", "compiled", "simpy", "reference"]
+_MANY = 20_000  # requests, which take SimPy some 0.1 s
 _ENGINES = ("auto", "compiled", "simpy", "reference")
 
 
@@ -90,7 +92,7 @@ def simulate(
         ``"rows"`` of everything (33 bytes a request and more), or only the ``"summary"``, which
         takes the same memory however long the run is.
     engine : str
-        ``"auto"`` takes the quickest way that knows every part; ``"compiled"`` the one compiled by
+        ``"auto"`` takes the quickest way that knows every part and pays for so many requests; ``"compiled"`` the one compiled by
         numba (`mesh_lab.engines.compiled.reasons` says what it cannot run); ``"simpy"`` the one on
         SimPy, with an express lane for the commonest scenarios; ``"reference"`` the same without
         that lane, which does everything.  The rows are the same, to the last bit.
@@ -123,7 +125,10 @@ def simulate(
     _check_options(warmup, keep, engine)
     seed = int(seed)
     requests = None if requests is None else int(requests)
-    quick = engine in ("auto", "compiled") and _compiles(scenario, engine)
+    if engine == "compiled" or (engine == "auto" and _pays(scenario, requests, until)):
+        quick = _compiles(scenario, engine)
+    else:
+        quick = False
     if quick:
         try:
             return _quickly(scenario, seed, requests, until, warmup, keep, progress)
@@ -167,6 +172,23 @@ def _run_of(
     if warmup == "auto":
         return run.with_warmup(_found_warmup(run))
     return run.with_warmup(float(warmup)) if warmup else run
+
+
+def _pays(scenario: Scenario, requests: int | None, until: float | None) -> bool:
+    """Whether so many requests are expected that loading the compiled engine pays."""
+    if requests is None and until is not None:
+        rates = (
+            source.long_run_rate()
+            if isinstance(source, OpenSource)
+            else source.users / max(source.think.mean, 1e-3)
+            for source in scenario.sources
+            if isinstance(source, OpenSource | Users)
+        )
+        return sum(rate or 0.0 for rate in rates) * until >= _MANY
+    if requests is None:
+        lengths = (getattr(source, "length", None) for source in scenario.sources)
+        return sum(length() for length in lengths if length is not None) >= _MANY
+    return requests >= _MANY
 
 
 def _compiles(scenario: Scenario, engine: str) -> bool:

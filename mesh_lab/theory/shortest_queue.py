@@ -52,7 +52,7 @@ Shares = Callable[[int], float]
 
 MOST_SERVERS = 4
 MOST_STATES = 500  # on a level: a second of linear algebra
-CLOSE, ENOUGH = 1e-8, 1e-5  # how far the two systems may be apart: aimed at, accepted; relative
+CLOSE, ENOUGH = 1e-7, 1e-5  # how far the two systems may be apart: aimed at, accepted; relative
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -126,7 +126,7 @@ def join_shortest_queue(
         low, waits = _solve(n, rho * n, reach, threshold, blocking=False)
         high, waits_too = _solve(n, rho * n, reach, threshold, blocking=True)
         apart = abs(high - low)
-        larger = threshold + max(2, threshold // 2)
+        larger = threshold + max(2, threshold // 4)
         if apart <= CLOSE * low or math.comb(larger + n - 1, n - 1) > MOST_STATES:
             break
         threshold = larger
