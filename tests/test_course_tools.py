@@ -121,6 +121,13 @@ def test_print_in_pieces_is_joined_and_stays_in_place() -> None:
     assert settled(pieces) == [printed("ab\n"), printed("w", "stderr"), figure, printed("cd")]
 
 
+def test_a_widget_leaves_its_text_and_not_its_number() -> None:
+    view = {"model_id": "3f2a", "version_major": 2, "version_minor": 0}
+    data = {"text/plain": "IntSlider(value=1)", "application/vnd.jupyter.widget-view+json": view}
+    (kept,) = settled([new_output("display_data", data)])
+    assert kept.data == {"text/plain": "IntSlider(value=1)"}
+
+
 def test_a_failing_cell_fails_loudly_and_leaves_the_file(
     course: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from .course_files import FOLDER, CourseError, digests, notebooks, read, tags, w
 __all__ = ["execute", "main", "regenerate"]
 
 CELL_TIMEOUT = 120  # seconds; a whole notebook should need less than 20
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -83,13 +84,15 @@ def settled(outputs: list[Any]) -> list[Any]:
     """Return the outputs of a cell without what depends on the machine or the moment.
 
     A kernel that is busy sends what is printed in several pieces: pieces that follow each other
-    are joined.  Of an error the traceback goes, which is full of paths; name and message stay.
+    are joined.  Of an error the traceback goes, which is full of paths; name and message stay.  Of
+    a widget its number goes, which is another in every run; its text stays.
     """
     kept: list[Any] = []
     for output in outputs:
         last = kept[-1] if kept else None
         if output.output_type == "error":
             output.traceback = [f"{output.ename}: {output.evalue}"]
+        output.get("data", {}).pop(WIDGET, None)
         if (
             last is not None
             and last.output_type == output.output_type == "stream"
