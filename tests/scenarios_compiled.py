@@ -279,9 +279,9 @@ class Compiled(Maker):
     def keyed(self, source: Any) -> Any:
         """Return the source with keys."""
         keys = ml.Keys(self.some(1, 3, 20, 200), exponent=self.some(0.0, 1.0, 2.0))
-        if isinstance(source, ml.Merge):
-            inner = tuple(dataclasses.replace(s, key=keys) for s in source.sources)
-            return dataclasses.replace(source, key=keys, sources=inner)
+        if isinstance(source, ml.Merge) and self.chance(0.5):
+            inner = tuple(self.keyed(s) for s in source.sources)
+            return dataclasses.replace(source, sources=inner)
         return dataclasses.replace(source, key=keys)
 
     def parts(self, seed: int) -> tuple[Any, ...]:

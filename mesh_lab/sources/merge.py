@@ -22,6 +22,8 @@ class Merge(Source):
     ----------
     name, to, priority, deadline
         As for `Poisson`.
+    key : Keys, optional
+        Of all requests; without it every source has its own.
     sources : tuple of sources
         At least one open source; their own ``to`` is not used.
 
@@ -44,6 +46,12 @@ class Merge(Source):
     def merged(self) -> tuple[OpenSource, ...]:
         """Return the sources, with the destination and urgency of the merged stream."""
         return tuple(
-            dataclasses.replace(source, to=self.to, priority=self.priority, deadline=self.deadline)
+            dataclasses.replace(
+                source,
+                to=self.to,
+                priority=self.priority,
+                deadline=self.deadline,
+                key=source.key if self.key is None else self.key,
+            )
             for source in self.sources
         )
