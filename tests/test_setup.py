@@ -282,6 +282,23 @@ def test_a_port_that_is_none_is_told(
     assert f"PORT={port} is not a port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("many", ["0", "many", "2.5"])
+def test_a_number_of_scenarios_that_is_none_is_told(
+    many: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "ensure", lambda: pytest.fail("set up first"))
+    assert commands.main(["differential", many]) == 1
+    assert f"N={many} is no number of scenarios" in capsys.readouterr().err
+
+
+def test_the_differential_check_plants_its_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    monkeypatch.setattr(commands, "ensure", lambda: Path(sys.executable))
+    monkeypatch.setattr(commands, "_call", lambda python, runs: ran.append(runs) or 3)
+    assert commands.main(["differential"]) == 3
+    assert ran == [("tests.differential_compiled", "5000", "--faults")]
+
+
 def test_an_interruption_is_told_and_exits_as_the_shell_expects(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

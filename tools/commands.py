@@ -161,11 +161,10 @@ def validate(ready: Ensure, rest: list[str]) -> int:
 
 def differential(ready: Ensure, rest: list[str]) -> int:
     """Compare the compiled engine with the reference on N random scenarios; plant faults too."""
-    python = ready()
     many = rest or ["5000"]
     if not many[0].isdecimal() or int(many[0]) < 1:
         raise CommandError(f"N={many[0]} is no number of scenarios: give a whole number above 0.")
-    return _call(python, ("tests.differential_compiled", *many, "--faults"))
+    return _call(ready(), ("tests.differential_compiled", *many, "--faults"))
 
 
 def browser(ready: Ensure, rest: list[str]) -> int:
