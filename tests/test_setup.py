@@ -293,8 +293,13 @@ def test_a_number_of_scenarios_that_is_none_is_told(
 
 def test_the_differential_check_plants_its_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
+
+    def call(python: Path, runs: Sequence[str]) -> int:
+        ran.append(runs)
+        return 3
+
     monkeypatch.setattr(commands, "ensure", lambda: Path(sys.executable))
-    monkeypatch.setattr(commands, "_call", lambda python, runs: ran.append(runs) or 3)
+    monkeypatch.setattr(commands, "_call", call)
     assert commands.main(["differential"]) == 3
     assert ran == [("tests.differential_compiled", "5000", "--faults")]
 
