@@ -49,8 +49,8 @@ class Dealt:
     theory: str
     how: dict[str, object]
     warmup: float = 5_000.0
-    requests: int = 300_000
-    replications: int = 30
+    requests: int = 400_000
+    replications: int = 40
 
     def expected(self, load: float) -> float:
         """The mean response of theory, in mean service times."""
@@ -100,7 +100,7 @@ def _of_many(choices: int) -> Dealt:
         "power_of_d",
         {"choices": choices},
         warmup=300.0,
-        requests=1_000_000,
+        requests=1_500_000,
         replications=20,
     )
 
@@ -164,8 +164,8 @@ def balancing() -> Iterable[tuple[bool, str]]:
     yield True, ""
     yield (
         True,
-        f"Mean response over {DEALT[0].replications} replications of {DEALT[0].requests:,} requests "
-        f"({DEALT[-1].replications} of {DEALT[-1].requests:,} for 1,000 servers), in mean service "
+        f"Mean response over {DEALT[0].replications} replications of {DEALT[0].requests:,} "
+        f"requests ({DEALT[-1].replications} of {DEALT[-1].requests:,} for 1,000 servers), in mean service "
         "times, and how many standard errors it is off. The last columns: how many it is off in 5 "
         "replications with service times 3 % longer, and in as many as before with a wrong rule; "
         "above 3, the error is found. The rules share their random numbers, so that at one load "
