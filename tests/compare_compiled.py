@@ -22,7 +22,8 @@ import mesh_lab as ml
 from mesh_lab import draws
 from mesh_lab.columns import Columns
 from mesh_lab.engines import compiled, express
-from mesh_lab.engines.compiled import driver, feeding, loop, onepass
+from mesh_lab.engines.compiled import driver, feeding, loop, onepass, rules
+from mesh_lab.engines.compiled.compiling import compiled as compile_all
 from mesh_lab.engines.compiled.tallying import tallied
 from mesh_lab.ledger import OUTCOMES
 from mesh_lab.sources import access_log
@@ -71,7 +72,7 @@ class Code:
 
     def __init__(self, way: Way) -> None:
         if way == "compiled":
-            made = driver_compiled()
+            made = compile_all()
             self._functions = {n: getattr(made, n) for n in ("run_loop", "run_onepass")}
         else:
             self._functions = {"run_loop": loop.run_loop, "run_onepass": onepass.run_onepass}
@@ -85,9 +86,6 @@ class Code:
             return self._functions[name](*arguments)
 
         return call
-
-
-driver_compiled = driver.compiled
 
 
 @contextmanager
@@ -193,7 +191,7 @@ def difference(got: Columns | str, wanted: Columns | str, who: str) -> str | Non
         return f"{who} comes to {mine}, the reference to {other}"
     if len(got.made) != len(wanted.made):
         return f"{who} has {len(got.made)} requests, the reference {len(wanted.made)}"
-    found: list[tuple[float, str]] = []
+    found: list[tuple[int, str]] = []
     for name in COLUMNS:
         one, other = getattr(got, name), getattr(wanted, name)
         if (one is None) != (other is None):
@@ -310,8 +308,8 @@ def not_for_ever(most: int = 20_000) -> Iterator[None]:
 
     with (
         mock.patch.object(loop, "schedule", counted(loop.schedule)),
-        mock.patch.object(loop, "choose", counted(loop.choose)),
+        mock.patch.object(loop, "choose", counted(rules.choose)),
         mock.patch.object(loop, "settle_down", counted(loop.settle_down)),
-        mock.patch.object(onepass, "choose", counted(onepass.choose)),
+        mock.patch.object(onepass, "choose", counted(rules.choose)),
     ):
         yield

@@ -79,6 +79,9 @@ def compare(seeds: list[int], way: Way) -> tuple[Coverage, list[int]]:
         try:
             if first_difference(make(seed), way, cramped(seed), coverage=coverage) is not None:
                 found.append(seed)
+        except Exception as error:
+            error.add_note(f"This is scenario {seed}.")
+            raise
         finally:
             watch.cancel()
     return coverage, found

@@ -16,9 +16,7 @@ from typing import Any
 
 import mesh_lab as ml
 from mesh_lab import balancing
-from mesh_lab.balancing.rule import Lists
 from mesh_lab.engines.compiled.world import DISCIPLINES
-from mesh_lab.stations.balancers import Balancers
 from tests.scenarios import Case, Maker
 
 # the rules take turns, so that all are met equally often
@@ -33,6 +31,7 @@ RULES = tuple(
 )
 STATIC = ("Random", "WeightedRandom", "RoundRobin", "StaticStride", "IptablesChain", "JumpHash")
 STATIC += ("SmoothRoundRobin", "MapHash", "KetamaHash", "Rendezvous")
+WHOLE = ("KetamaHash", "MapHash", "SmoothRoundRobin")  # take whole weights only
 
 
 class Compiled(Maker):
@@ -163,9 +162,7 @@ class Compiled(Maker):
     def endpoints(self) -> dict[str, Any]:
         """Return the fields that say which endpoints there are."""
         self.weighted = self.chance(0.65)
-        self.whole = self.rule_name in ("KetamaHash", "MapHash", "SmoothRoundRobin") or self.chance(
-            0.6
-        )
+        self.whole = self.rule_name in WHOLE or self.chance(0.6)
         self.uneven = self.chance(0.3)
         self.levels = not self.simple and self.chance(0.15)
         self.names = [f"s-{i}" for i in range(self.rng.choice((1, 2, 3, 4, 5, 6, 9)))]
@@ -194,15 +191,21 @@ class Compiled(Maker):
                 overprovisioning=self.some(1.4, 1.0, 2.0),
                 fail_in_panic=self.chance(0.2),
                 zones=zones,
-                subset=self.some(
-                    None,
-                    None,
-                    lambda: ml.DeterministicSubset(size=self.rng.randint(1, 4)),
-                    lambda: ml.RandomSubset(size=self.rng.randint(1, 4), seed=self.some(0, 1)),
-                    lambda: ml.Aperture(size=self.rng.randint(2, 4)),
-                ),
+                subset=self.subset(),
             )
         }
+
+    def subset(self) -> Any:
+        """Return which endpoints each balancer knows; parts of a weight not for every rule."""
+        kinds = [
+            None,
+            None,
+            lambda: ml.DeterministicSubset(size=self.rng.randint(1, 4)),
+            lambda: ml.RandomSubset(size=self.rng.randint(1, 4), seed=self.some(0, 1)),
+        ]
+        if self.rule_name not in WHOLE:
+            kinds.append(lambda: ml.Aperture(size=self.rng.randint(2, 4)))
+        return self.some(*kinds)
 
     def changes(self) -> dict[str, Any]:
         """Return what becomes of endpoints; on a lattice often several things in one instant."""
@@ -321,17 +324,7 @@ class Compiled(Maker):
             **self.changes(),
             proxies=self.proxies,
         )
-        return (*sources, _that_fits(service))
-
-
-def _that_fits(service: Any) -> Any:
-    """Return the service, without its subset where its rule cannot have parts of a weight."""
-    try:
-        Balancers(service, Lists(), iter([0.5] * 10_000))
-    except ml.PartError:
-        eligible = dataclasses.replace(service.eligible, subset=None)
-        return dataclasses.replace(service, eligible=eligible)
-    return service
+        return (*sources, service)
 
 
 def make(seed: int) -> Case:
