@@ -165,11 +165,11 @@ def balancing() -> Iterable[tuple[bool, str]]:
     yield (
         True,
         f"Mean response over {DEALT[0].replications} replications of {DEALT[0].requests:,} "
-        f"requests ({DEALT[-1].replications} of {DEALT[-1].requests:,} for 1,000 servers), in mean service "
-        "times, and how many standard errors it is off. The last columns: how many it is off in 5 "
-        "replications with service times 3 % longer, and in as many as before with a wrong rule; "
-        "above 3, the error is found. The rules share their random numbers, so that at one load "
-        "they are off to the same side.",
+        f"requests ({DEALT[-1].replications} of {DEALT[-1].requests:,} for 1,000 servers), in mean "
+        "service times, and how many standard errors it is off. The last columns: how many it is "
+        "off in 5 replications with service times 3 % longer, and in as many as before with a "
+        "wrong rule; above 3, the error is found. The rules share their random numbers, so that "
+        "at one load they are off to the same side.",
     )
     yield True, ""
     yield (
