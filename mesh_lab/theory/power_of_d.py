@@ -35,9 +35,10 @@ Without replacement, the d choices are different servers, and s**d above becomes
 s**d - d (d - 1)/2 (s**(d-1) - s**d)/n + O(1/n**2), which adds to b.  [Derived here.]
 
 Sources: Vvedenskaya, Dobrushin and Karpelevich, Problems of Information Transmission 32 (1996);
-Mitzenmacher, PhD thesis, Berkeley (1996); Gast, "Expected values estimated via mean-field
-approximation are 1/N-accurate", and Gast and Van Houdt, "A refined mean field approximation",
-both Proceedings of the ACM on Measurement and Analysis of Computing Systems 1 (2017).
+Mitzenmacher, PhD thesis, Berkeley (1996), both recalled; Gast, "Expected values estimated via
+mean-field approximation are 1/N-accurate", SIGMETRICS 2017; Gast and Van Houdt, "A refined mean
+field approximation", SIGMETRICS 2018.  The tests hold the correction against the program that goes
+with these, rmftool, and against solved chains of 6 and 12 servers.
 """
 
 from __future__ import annotations

@@ -19,15 +19,17 @@ with U, L, D the rates to the level above, within, and below; G is found by loga
 **Cutting it off.** Differences above a threshold are left out, which can be done in two ways
 (Adan, van Houtum and van der Wal 1994).  Where a departure from a shortest queue would make the
 difference too large, either one of a longest queue leaves in its place (*jockeying*, which helps)
-or nobody does (*blocking*, which harms).  The two systems bound the one that is wanted from below
-and from above, so the threshold is raised until they agree; half of what is left between them is
-said as `uncertainty`.  With d < n, an arrival that would pass the threshold joins a shortest
-queue in both; there the two are no proven bounds, but do agree as the threshold rises.
+or nobody does (*blocking*, which harms).  For two servers the two systems are proven to bound the
+one that is wanted from below and from above.  The same two are used for more, and for d < n (where an
+arrival that would pass the threshold joins a shortest queue in both), without that proof.  The
+threshold is raised until they agree, and half of what is left between them is said as `uncertainty`.
 
 The number of states on a level, (threshold + n - 1 choose n - 1), is why this is for a few
 servers; at high load, differences stay small and queues long, which costs nothing here.
 
-Sources as named above.
+Sources: Adan, van Houtum and van der Wal, Annals of Operations Research 48 (1994), its abstract
+and a review; the others as recalled.  The tests hold the result against chains solved without any
+of this.
 """
 
 from __future__ import annotations
