@@ -20,9 +20,10 @@ with U, L, D the rates to the level above, within, and below; G is found by loga
 (Adan, van Houtum and van der Wal 1994).  Where a departure from a shortest queue would make the
 difference too large, either one of a longest queue leaves in its place (*jockeying*, which helps)
 or nobody does (*blocking*, which harms).  For two servers the two systems are proven to bound the
-one that is wanted from below and from above.  The same two are used for more, and for d < n (where an
-arrival that would pass the threshold joins a shortest queue in both), without that proof.  The
-threshold is raised until they agree, and half of what is left between them is said as `uncertainty`.
+one that is wanted from below and from above.  The same two are used for more servers, and for
+d < n (where an arrival that would pass the threshold joins a shortest queue in both), without
+that proof.  The threshold is raised until they agree; half of what is left between them is said
+as `uncertainty`.
 
 The number of states on a level, (threshold + n - 1 choose n - 1), is why this is for a few
 servers; at high load, differences stay small and queues long, which costs nothing here.
