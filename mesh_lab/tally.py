@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ScenarioError, StatisticsError
-from .ledger import IN_FLIGHT, OK, OUTCOMES, Ledger, Request
+from .ledger import IN_FLIGHT, OK, OUTCOMES, REJECTED, UNAVAILABLE, Ledger, Request
 from .scenario import Scenario
 from .statistics import LogHistogram, RunningMean
 from .summary import PERCENTILES, as_table, workers_of
@@ -151,9 +151,13 @@ class TallyLedger(Ledger):
         station = self.station[call]
         if sent >= self.warmup:
             self.stations[station].visit(sent, start, now, outcome)
+        if self.own_visits:
+            inside = self.arrival[call] == self.arrival[call]
+        else:
+            inside = outcome not in (REJECTED, UNAVAILABLE)
         if self._workers[station] is None:
             self._worked_for(call, now)
-        elif start == start or (self.own_visits and self.arrival[call] == self.arrival[call]):
+        elif inside:
             self._count_there(call, -1, now)
         row = self.call_request[call] if self.own_visits else call
         if self._first.get(row) == call:

@@ -102,3 +102,22 @@ def test_what_it_cannot_do_is_said() -> None:
         ml.simulate(scenario, requests=100, seed=1, keep="summary", warmup="auto")
     with pytest.raises(ml.ScenarioError, match="keep is 'nothing'; there are: 'rows', 'summary'"):
         ml.simulate(scenario, requests=100, seed=1, keep="nothing")  # type: ignore[call-overload]
+
+
+def test_who_crashes_while_waiting_is_there_no_longer() -> None:
+    """Under preemption busy workers follow from the number there, which a crash takes back."""
+    scenario = ml.Scenario(
+        ml.Renewal("in", gap=ml.Deterministic(value=1.0), to="s"),
+        ml.Service(
+            "s",
+            replicas=2,
+            discipline="preemptive",
+            service_time=ml.Deterministic(value=4.0),
+            changes=(ml.Leave(at=10.5, endpoint="s-0"), ml.Leave(at=20.5, endpoint="s-1")),
+        ),
+    )
+    rows = ml.simulate(scenario, requests=40, seed=1, engine="reference")
+    assert (rows.requests["outcome"] == "crashed").sum() > 2
+    counted = ml.simulate(scenario, requests=40, seed=1, keep="summary", engine="reference")
+    expected = rows.summary().loc["s", "utilisation"]
+    assert counted.summary().loc["s", "utilisation"] == pytest.approx(expected, rel=1e-12)
