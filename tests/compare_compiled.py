@@ -279,16 +279,19 @@ def _note(
 def report(case: Case, way: Way, cramped: bool, tries: int = 300) -> str:
     """Return the first difference of a shrunken case, and the case."""
 
+    def differs(smaller: Case) -> str | None:  # with coverage, all ways to run it are compared
+        return first_difference(smaller, way, cramped, coverage=Coverage())
+
     def fails(smaller: Case) -> bool:
         try:
             if [r for r in compiled.reasons(smaller.scenario) if "numba" not in r]:
                 return False
-            return first_difference(smaller, way, cramped) is not None
+            return differs(smaller) is not None
         except ml.MeshLabError:
             return False
 
     small = shrink(case, fails, tries)
-    return f"{first_difference(small, way, cramped)}\n{small!r}"
+    return f"{differs(small)}\n{small!r}"
 
 
 @contextmanager
