@@ -46,7 +46,6 @@ from .balancing import (
     WeightedRandom,
     policy_table,
 )
-from .balancing.picking import picks
 from .balancing.eligible import (
     Aperture,
     DeterministicSubset,
@@ -55,6 +54,7 @@ from .balancing.eligible import (
     RandomSubset,
     ZoneAware,
 )
+from .balancing.picking import picks
 from .data import data_path
 from .distributions import (
     BoundedPareto,
@@ -166,8 +166,8 @@ __all__ = [
     "LeastConnections",
     "LeastRequest",
     "LeastWorkLeft",
-    "LoadReports",
     "Leave",
+    "LoadReports",
     "LocalityWeighted",
     "LogNormal",
     "Maglev",

@@ -92,10 +92,11 @@ def simulate(
         ``"rows"`` of everything (33 bytes a request and more), or only the ``"summary"``, which
         takes the same memory however long the run is.
     engine : str
-        ``"auto"`` takes the quickest way that knows every part and pays for so many requests; ``"compiled"`` the one compiled by
-        numba (`mesh_lab.engines.compiled.reasons` says what it cannot run); ``"simpy"`` the one on
-        SimPy, with an express lane for the commonest scenarios; ``"reference"`` the same without
-        that lane, which does everything.  The rows are the same, to the last bit.
+        ``"auto"`` takes the quickest way that knows every part and pays for so many requests;
+        ``"compiled"`` the one compiled by numba (`mesh_lab.engines.compiled.reasons` says what it
+        cannot run); ``"simpy"`` the one on SimPy, with an express lane for the commonest scenarios;
+        ``"reference"`` the same without that lane, which does everything.  The rows are the same,
+        to the last bit.
     progress : bool
         Show a progress bar.
 
@@ -184,10 +185,10 @@ def _pays(scenario: Scenario, requests: int | None, until: float | None) -> bool
             for source in scenario.sources
             if isinstance(source, OpenSource | Users)
         )
-        return sum(rate or 0.0 for rate in rates) * until >= _MANY
+        return bool(sum(rate or 0.0 for rate in rates) * until >= _MANY)
     if requests is None:
         lengths = (getattr(source, "length", None) for source in scenario.sources)
-        return sum(length() for length in lengths if length is not None) >= _MANY
+        return bool(sum(length() for length in lengths if length is not None) >= _MANY)
     return requests >= _MANY
 
 

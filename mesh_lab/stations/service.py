@@ -93,8 +93,8 @@ class Service(WaitingFields, WorkingFields):
         check_eligible(self.eligible, self.ever, self.proxies)
         if not (isinstance(self.balancer, Balancer) or callable(self.balancer)):
             raise ValueError(
-                f"balancer is {self.balancer!r}, but must be a Balancer, such as RoundRobin(), or a "
-                "function of (sight, request)"
+                f"balancer is {self.balancer!r}, but must be a Balancer, such as "
+                "RoundRobin(), or a function of (sight, request)"
             )
 
     @property
