@@ -41,11 +41,14 @@ class Sight:
         self.outstanding: dict[int, int] = {}
         self.weights: dict[int, float] = {}
         self._generator = generator
+        self._made: np.random.Generator | None = None
 
     @property
     def rng(self) -> np.random.Generator:
         """A generator for this pick, addressed by the request: it repeats with the seed."""
-        return self._generator()
+        if self._made is None:
+            self._made = self._generator()
+        return self._made
 
 
 class Chooser:
