@@ -4,6 +4,10 @@ numba compiles a function anew for each combination of argument types.  A rule's
 of its own, so the loop is compiled once for each such class (a family), with the kernels that the
 class names built in.  The machine code is kept on disk, in a folder named by a digest of all the
 code that went into it, because numba itself looks only at the file of the outermost function.
+
+Each family has a folder of its own there: numba numbers what it keeps of one function, and two
+processes that compile different families at once would take the same number, so that one family
+would find the code of the other.  Where no folder can be written, nothing is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +17,9 @@ import hashlib
 import importlib
 import logging
 import os
+import pickle
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +45,6 @@ class Compiled:
     """The compiled functions, which are called as the plain ones are."""
 
     def __init__(self) -> None:
-        numba: Any = importlib.import_module("numba")
         from numba.extending import overload, register_jitable
 
         # nothing here allocates, and counting references would take most of the time
@@ -51,47 +56,63 @@ class Compiled:
             register_jitable(**inside)(function)
         for place, leading in _LEADING.items():
             overload(place, jit_options=inside)(leading)
+        self._functions: dict[str, Callable[..., Any]] = {
+            function.__name__: function for function in (loop.run_loop, onepass.run_onepass)
+        }
+        self._kept = _folder()
+
+    def _jit(self, function: Callable[..., Any], folder: Path | None) -> Any:
+        """Return the function to be compiled when it is called, and kept in `folder`."""
+        numba: Any = importlib.import_module("numba")
+        jit = functools.partial(numba.njit, nogil=True, _nrt=False, error_model="numpy")
+        if folder is None:
+            return jit(function)
         before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(_folder())
+        numba.config.CACHE_DIR = str(folder)
         try:
-            jit = functools.partial(
-                numba.njit, cache=True, nogil=True, _nrt=False, error_model="numpy"
-            )
-            self._jitted: dict[str, Any] = {
-                function.__name__: jit(function)
-                for function in (
-                    loop.run_loop,
-                    onepass.run_onepass,
-                )
-            }
+            return jit(function, cache=True)
         finally:
             numba.config.CACHE_DIR = before
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        jitted = self._jitted[name]
+        function = self._functions[name]
 
-        families: set[tuple[type, ...]] = set()
+        families: dict[tuple[type, ...], Any] = {}
 
         def call(*arguments: Any) -> Any:
             family = tuple(map(type, arguments))
-            if family in families:
+            jitted = families.get(family)
+            if jitted is not None:
                 return jitted(*arguments)
-            families.add(family)
             began = time.perf_counter()
-            known = sum(jitted.stats.cache_misses.values())
-            result = jitted(*arguments)
-            if sum(jitted.stats.cache_misses.values()) > known:
-                _say(name, arguments, time.perf_counter() - began)
+            kept = self._kept is not None
+            jitted = self._jit(function, self._kept / _named_by(family) if self._kept else None)
+            try:
+                result = jitted(*arguments)
+            except (OSError, EOFError, pickle.PickleError):
+                # what is kept cannot be read, or no more written; the function has not begun
+                kept, jitted = False, self._jit(function, None)
+                result = jitted(*arguments)
+            families[family] = jitted
+            if sum(jitted.stats.cache_misses.values()):
+                _say(name, arguments, time.perf_counter() - began, kept=kept)
             return result
 
         self.__dict__[name] = call
         return call
 
 
-def _say(name: str, arguments: tuple[Any, ...], seconds: float) -> None:
+def _named_by(family: tuple[type, ...]) -> str:
+    """Return the name of a family's folder."""
+    names = " ".join(f"{kind.__module__}.{kind.__qualname__}" for kind in family)
+    return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+
+
+def _say(name: str, arguments: tuple[Any, ...], seconds: float, *, kept: bool) -> None:
     """Say that something was compiled; on a terminal, because notebooks compare what is said."""
     states = [type(a).__name__ for a in arguments if isinstance(a, tuple)]
-    text = f"mesh_lab compiled {name} for {', '.join(states)}; it is kept for the next time"
+    text = f"mesh_lab compiled {name} for {', '.join(states)}"
+    text += "; it is kept for the next time" if kept else "; there is no place to keep it"
     _log.info("%s (%.1f s)", text, seconds)
     if sys.stderr is not None and sys.stderr.isatty():
         print(text, file=sys.stderr)
@@ -149,22 +170,33 @@ _LEADING: dict[Any, Any] = {
 }
 
 
-def _folder() -> Path:
-    """Return where the machine code is kept: a folder for this very code."""
+def _folder() -> Path | None:
+    """Return where the machine code is kept: a folder for this very code; None if there is none."""
     import numba
     import numpy as np
 
     package = Path(__file__).parents[2]
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{sys.version} {numba.__version__} {np.__version__}".encode())
+    # these change the machine code too, and numba does not look at them either
+    config: Any = numba.config
+    digest.update(f"{config.BOUNDSCHECK} {config.OPT}".encode())
     for part in ("balancing", "engines/compiled"):
         for file in sorted((package / part).rglob("*.py")):
             digest.update(file.read_bytes())
     digest.update((package / "ledger.py").read_bytes())
     root = os.environ.get("MESH_LAB_CACHE")
-    if root is None:
-        root = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mesh_lab")
-    return Path(root) / digest.hexdigest()
+    try:
+        if not root:
+            cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+            root = str(Path(cache) / "mesh_lab")
+        folder = Path(root).expanduser().absolute() / digest.hexdigest()
+        # asked here, because numba would go on to folders that are not named by the digest
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):  # it cannot be written; nobody knows where home is
+        return None
+    return folder
 
 
 @functools.cache

@@ -36,6 +36,7 @@ __all__ = ["Ended", "NotForCompiled", "Result", "run"]
 _ROWS = 4096  # at first, when nobody knows how many there will be
 _EVENTS = 1024  # at first
 _ENDED = 16_384  # requests that have ended, handed over at a time, when no rows are kept
+_WORKERS = 1 << 22  # that one pass may remember; "infinitely many" are no work for the loop
 _ENDLESS = 1 << 60
 
 
@@ -44,7 +45,11 @@ class NotForCompiled(MeshLabError):  # noqa: N818  # it is no error for users
 
 
 class Ended(NamedTuple):
-    """Requests that have ended, as columns; see `mesh_lab.columns.Columns`."""
+    """Requests whose end is known, as columns; see `mesh_lab.columns.Columns`.
+
+    `end` is when the response is back, the same as `finish` where it takes no time.  One pass
+    hands requests over in order of arrival, and knows their end before it comes.
+    """
 
     source: NDArray[np.int16]
     made: NDArray[np.float64]
@@ -151,6 +156,7 @@ class _Run:
         choice = 0 if service is None else (3 if self._divided() else int(service.proxies > 1))
         self.feed = Feed(scenario, self.draws, choice, requests if self.open else None)
         self.changes: list[tuple[float, int, Any]] = []
+        self.told = False  # whether a rule has asked for answers only after a change
         self.w = self._world(until, service)
         self.one_pass = self._one_pass(service)
         self.uniforms = np.zeros(max(self.w.draws, 1))
@@ -173,6 +179,7 @@ class _Run:
             and self.w.plain == 1
             and int(min(self.balancers.view.size)) > 0
             and not (service is not None and service.changes)  # not yet planned
+            and self.balancers.stride * self.w.workers <= _WORKERS
             and (self.ended is None or self.w.until == math.inf)
         )
 
@@ -250,7 +257,7 @@ class _Run:
             plan=np.full(n, -1, dtype=np.int64),
             user_source=np.array([i for i, _ in ends], dtype=np.int64),
             user_number=np.array([u for _, u in ends], dtype=np.int64),
-            scratch=np.zeros(max(n * crew.workers, 1)),
+            scratch=np.zeros(1),
             **ways,
         )
 
@@ -267,7 +274,8 @@ class _Run:
         part = self.station
         oracle = rule is not None and rule.oracle
         sorts = part.discipline not in ("fifo", "lifo")
-        feedback = hasattr(self.state, "answered")
+        # once there are answers to tell they stay, though a later state may not want them
+        feedback = hasattr(self.state, "answered") or self.told
         service = self.service
         keeps = changes or part.discipline == "preemptive"
         try:
@@ -327,7 +335,8 @@ class _Run:
     def _prepare_one_pass(self) -> None:
         """In one pass, `scratch` holds when each worker is free."""
         if self.one_pass:
-            self.w.scratch[:] = -math.inf
+            workers = self.balancers.stride * self.w.workers
+            self.w = self.w._replace(scratch=np.full(workers, -math.inf))
 
     def _answer(self, code: Any, why: int) -> bool:
         """Do what the loop asks for; False when the run is over."""
@@ -455,8 +464,10 @@ class _Run:
         feedback = int(hasattr(self.state, "answered"))
         if feedback and not self.w.feedback:
             n = len(self.w.made)
+            # nothing was noted about responses that are already on their way back
+            self.told = True
             self.w = self.w._replace(
-                feedback=1, left_there=np.empty(n, dtype=np.int64), worked=np.empty(n)
+                feedback=1, left_there=np.zeros(n, dtype=np.int64), worked=np.full(n, np.nan)
             )
         if int(self.balancers.routes.plain == 1) != self.w.plain:
             raise NotForCompiled("pools were divided during the run")
@@ -486,6 +497,8 @@ class _Run:
         if len(w.event_time) < w.counter[world.HEAP] + 2 * w.counter[world.FLYING] + 128:
             self._more_events()
         self._room_for_ended()
+        if hasattr(self.state, "left"):
+            self.balancers.supply(OWN_DRAWS * (len(gone) + 1))
         self.w = self.w._replace(pending=np.array(gone, dtype=np.int64))
         view, routes = self.balancers.view, self.balancers.routes
         why = code.run_loop(self.w, view, self.state, routes, self.uniforms)

@@ -39,6 +39,8 @@ class Feed:
         With one queue or service.
     draws : Draws
         All the random numbers of the run.
+    uniforms : int
+        How many of a balancer, a level and a zone are drawn for each request, beside its picks.
     requests : int or None
         How many there will be at most, so that a short run draws little.
     """

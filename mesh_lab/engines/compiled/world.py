@@ -42,25 +42,38 @@ class World(NamedTuple):
     ----------
     discipline, workers, room, proxies, draws : int
         Of the service; `room` is how many may wait, or be there in all.
-    oracle, feedback, hands, summary, endless, counts_users : int
+    oracle, feedback, keeps_hands, summary, endless, counts_users, plain : int
         Whether the rule looks at the endpoints, or at what responses bring; whether it matters who
-        is in service; whether rows are used again; whether time ends the run; whether users count.
+        is in service; whether rows are used again; whether time ends the run; whether users count;
+        whether each balancer has one pool.
     until : float
         Events strictly before it happen.
     forward, back : int
         0: no delay; 1: the constant in `ways`; 2: a draw for each request.
+    delays, keys : int
+        Whether there is a delay; whether requests have keys.
+    change_time, change_key : float, int
+        Of the next change of endpoints, which Python plans; infinity if there is none.
     counter, clock : ints, floats
         See the names above.
     event_time, event_key, event_what
         A binary heap by (time, key); what happens is its subject * 8 + kind.
-    made ... number
-        One entry a row.
-    down ... order
-        One entry an endpoint (`hands`: `workers` each).
-    next_time ... carry
-        One entry a source; the windows of draws have one row a source.
+    made ... user
+        One entry a row; one entry in all where nobody reads the column.  `follower` and `second`
+        are the next in a line, or the children in a heap.
+    free, ended, pending
+        Rows that may be used again; rows that have ended since the last were handed over (both
+        without rows only); rows that a change of endpoints has ended, whose response is left.
+    down ... plan
+        One entry an endpoint (`hands`: `workers` each, in order of start).  `plan` is the sequence
+        of the completion that is planned under processor sharing; an event with another is stale.
+    next_time ... key_numbers
+        One entry a source; the windows of draws have one row a source.  `ways` and `uniforms` have
+        a block of such rows for each way, and for each purpose.
     user_source, user_number
-        One entry a user: the source and the number of the next request.
+        One entry a user: the source, and the number of the request that it makes or has made.
+    scratch
+        Of one pass: when each worker is free.
     """
 
     discipline: int
