@@ -46,9 +46,13 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
     for name, rate in zip(names, rates, strict=True):
         crews = scenario.serving(name)
         part = scenario[name]
-        speeds = [e.speed for e in part.initial] if isinstance(part, Service) else [1.0]
-        workers = len(speeds) * sum(crew.workers for crew in crews)
-        capacity = workers * sum(speeds) / len(speeds)
+        replicas, speed = 1, 1.0
+        if isinstance(part, Service):
+            replicas = part.initial_count
+            if part.endpoints:
+                speed = float(np.mean([endpoint.speed for endpoint in part.endpoints]))
+        workers = replicas * sum(crew.workers for crew in crews)
+        capacity = workers * speed
         carried = _carried(scenario, name)
         work = float(np.mean([_seconds(crew, carried) for crew in crews]))
         rows.append((name, rate, work, workers, rate * work / capacity))

@@ -77,7 +77,7 @@ def workers_of(scenario: Scenario, name: str, *, each: bool = False) -> int:
     """Return how many workers serve a queue or service; with `each`, on each replica."""
     part = scenario[name]
     # those of the beginning: how many there are may change during a run
-    replicas = len(part.initial) if isinstance(part, Service) and not each else 1
+    replicas = part.initial_count if isinstance(part, Service) and not each else 1
     return replicas * sum(crew.workers for crew in scenario.serving(name))
 
 

@@ -76,7 +76,7 @@ def test_the_first_time_makes_and_installs_what_is_pinned(
     assert any(line.startswith("-m venv") for line in machine.ran)
     (line,) = installs(machine)
     assert line.startswith("-m uv pip install --python ROOT/.venv/")
-    assert "-e ROOT[lab,test]" in line
+    assert "-e ROOT[fast,lab,test]" in line
     assert "--reinstall" not in line
     assert is_ready(machine.root)
     assert "making .venv with Python" in capsys.readouterr().out
@@ -127,13 +127,13 @@ def test_it_is_repeated_where_the_repository_was_moved(
 def test_an_extra_is_added_and_stays(machine: Machine) -> None:
     ensure(machine.root)
     ensure(machine.root, extras=("lab", "test", "browser"))
-    assert "[browser,lab,test]" in installs(machine)[-1]
+    assert "[browser,fast,lab,test]" in installs(machine)[-1]
     machine.ran.clear()
     ensure(machine.root)
     assert machine.ran == []
     (machine.root / "constraints.txt").write_text("changed")
     ensure(machine.root)
-    assert "[browser,lab,test]" in installs(machine)[-1]
+    assert "[browser,fast,lab,test]" in installs(machine)[-1]
 
 
 def test_pip_installs_when_uv_cannot(machine: Machine) -> None:

@@ -98,7 +98,8 @@ def _install(root: Path, python: Path, extras: Sequence[str], *, again: bool) ->
         "Set-up: installing what constraints.txt pins (the first time this takes a minute or two)."
     )
     if _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]):
-        options = ["--reinstall"] if again else []
+        # whoever may not write bytecode later would compile every module at every start
+        options = ["--compile-bytecode", *(["--reinstall"] if again else [])]
         if not sys.stdout.isatty():
             options.append("--quiet")  # a log needs no list of a hundred packages
         if _run([python, "-m", "uv", "pip", "install", "--python", python, *options, *what]):

@@ -96,7 +96,7 @@ def numbers(part: Part, words: Words = duration) -> list[str]:
     lines = [_count(part.workers, "worker")]
     if not part.is_line:
         what = "endpoint" if part.endpoints else "replica"
-        lines = [f"{_count(len(part.initial), what)} of {lines[0]}", _balancer(part)]
+        lines = [f"{_count(part.initial_count, what)} of {lines[0]}", _balancer(part)]
         if part.proxies > 1:
             lines.append(_count(part.proxies, "balancer"))
         ways = (part.forward_delay, part.return_delay)

@@ -15,7 +15,7 @@ from ..balancing import Balancer, RoundRobin
 from ..balancing.eligible import Eligible, check_eligible
 from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, field, part
-from .endpoints import Change, Endpoint, Failures, Join
+from .endpoints import Change, Drain, Endpoint, Failures, Join, Leave
 from .handler import Work, WorkingFields
 from .queue import WaitingFields
 
@@ -90,7 +90,9 @@ class Service(WaitingFields, WorkingFields):
                 "return_delay; take 'reject' or 'drop_oldest', or leave the delays out"
             )
         _check_names(self)
-        check_eligible(self.eligible, self.ever, self.proxies)
+        joined = tuple(c.endpoint for c in self.changes if isinstance(c, Join))
+        alike = () if self.endpoints else (Endpoint(self.name),)  # where replicas stand
+        check_eligible(self.eligible, self.endpoints + alike + joined, self.proxies)
         if not (isinstance(self.balancer, Balancer) or callable(self.balancer)):
             raise ValueError(
                 f"balancer is {self.balancer!r}, but must be a Balancer, such as "
@@ -103,6 +105,11 @@ class Service(WaitingFields, WorkingFields):
         return self.forward_delay is not None or self.return_delay is not None
 
     @property
+    def initial_count(self) -> int:
+        """How many endpoints there are at the beginning."""
+        return len(self.endpoints) or self.replicas
+
+    @cached_property
     def initial(self) -> tuple[Endpoint, ...]:
         """The endpoints that are there from the beginning."""
         if self.endpoints:
@@ -119,7 +126,7 @@ class Service(WaitingFields, WorkingFields):
     def endpoint_count(self) -> int:
         """How many endpoints there will ever be."""
         joined = sum(isinstance(change, Join) for change in self.changes)
-        return (len(self.endpoints) or self.replicas) + joined
+        return self.initial_count + joined
 
     @property
     def is_line(self) -> bool:
@@ -131,37 +138,55 @@ class Service(WaitingFields, WorkingFields):
 
 def _check_names(service: Service) -> None:
     """Raise ValueError when names repeat, or a change is about an endpoint that is not there."""
-    if not (service.endpoints or service.changes):
-        return
-    names = [endpoint.name for endpoint in service.ever]
+    joins = [change.endpoint.name for change in service.changes if isinstance(change, Join)]
+    names = [endpoint.name for endpoint in service.endpoints] + joins
     for name, times in Counter(names).items():
-        if times > 1:
+        if times > 1 or (name in joins and _is_initial(service, name)):
             raise ValueError(f"endpoints: {name!r} is there twice; every name must be unique")
-    there = {endpoint.name for endpoint in service.initial}
-    gone: dict[str, float] = {}
+    there: set[str] = set()
+    gone: set[str] = set()
     for change in sorted(
         (c for c in service.changes if isinstance(c, Change)), key=lambda change: change.at
     ):
         if isinstance(change, Join):
             there.add(change.endpoint.name)
             continue
-        name = change.endpoint  # type: ignore[attr-defined]
-        kind = type(change).__name__
-        if name not in there:
+        name = change.endpoint  # type: ignore[attr-defined]  # all but the base have it
+        if name not in there and not _is_initial(service, name):
             raise ValueError(
-                f"changes: {change!r} is about {name!r}, which is not there at that time; there "
-                f"are: {', '.join(map(repr, sorted(there)))}"
+                f"changes: {change!r} is about {name!r}, which is not there at that time; at the "
+                f"beginning there are: {_some(service)}"
             )
         if name in gone:
             raise ValueError(f"changes: {change!r} comes after {name!r} has gone for good")
-        if kind in {"Leave", "Drain"}:
-            gone[name] = change.at
-    initial = [endpoint.name for endpoint in service.initial]
+        if isinstance(change, Leave | Drain):
+            gone.add(name)
     for failures in service.changes:
-        if isinstance(failures, Failures):
-            for name in failures.endpoints:
-                if name not in initial:
-                    raise ValueError(
-                        f"changes: Failures of {name!r}, but at the beginning there are: "
-                        f"{', '.join(map(repr, initial))}"
-                    )
+        for name in failures.endpoints if isinstance(failures, Failures) else ():
+            if not _is_initial(service, name):
+                raise ValueError(
+                    f"changes: Failures of {name!r}, but at the beginning there are: "
+                    f"{_some(service)}"
+                )
+
+
+def _is_initial(service: Service, name: str) -> bool:
+    """Whether an endpoint of that name is there at the beginning; replicas are not made for it."""
+    if service.endpoints:
+        return any(endpoint.name == name for endpoint in service.endpoints)
+    prefix, _, number = name.rpartition("-")
+    canonical = number.isascii() and number.isdecimal() and len(number) < 20
+    return (
+        prefix == service.name
+        and canonical
+        and str(int(number)) == number
+        and int(number) < service.replicas
+    )
+
+
+def _some(service: Service) -> str:
+    few = [e.name for e in service.endpoints[:10]] or [
+        f"{service.name}-{i}" for i in range(min(service.replicas, 10))
+    ]
+    more = ", ..." if service.initial_count > len(few) else ""
+    return ", ".join(map(repr, few)) + more
