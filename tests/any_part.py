@@ -47,6 +47,7 @@ def _sending(draw: Draw) -> dict[str, Any]:
     some = {
         "priority": st.integers() | shares(st.integers()),
         "deadline": st.none() | _positive | distributions,
+        "key": st.none() | st.builds(ml.Keys, _counts, exponent=st.floats(0.0, 3.0)),
     }
     return {"name": draw(_words), "to": draw(_words | shares(_words)), **draw(_some(some))}
 
@@ -136,8 +137,31 @@ def balancers(draw: Draw) -> Any:
     return draw(
         st.one_of(
             st.builds(ml.LeastRequest, choices=st.integers(min_value=2)),
-            st.builds(ml.RoundRobin, start=st.integers(min_value=0)),
-            st.just(ml.Random()),
+            st.builds(
+                ml.RoundRobin,
+                start=st.integers(min_value=0, max_value=2**32 - 1),
+                slow_start=st.none() | st.builds(ml.SlowStart, window=st.floats(0.01, 1e3)),
+            ),
+            st.builds(ml.Maglev, table_size=st.sampled_from([101, 65_537])),
+            st.builds(ml.RingHash, hash=st.sampled_from(["xxh64", "murmur2"])),
+            st.builds(ml.PeakEwma, decay=_positive, default_rtt=st.none() | _positive),
+            st.builds(ml.FirstAvailable, limit=_counts),
+            st.builds(ml.PowerOfD, refresh=st.none() | st.floats(1e-3, 1e3)),
+            st.sampled_from(
+                [
+                    ml.C3(),
+                    ml.IptablesChain(),
+                    ml.JoinIdleQueue(withdraw=True),
+                    ml.JumpHash(),
+                    ml.LeastConnections(),
+                    ml.LeastWorkLeft(),
+                    ml.LoadReports(),
+                    ml.Prequal(),
+                    ml.Random(),
+                    ml.SizeInterval(cutoffs=(0.5, 1.0)),
+                    ml.WeightedRandom(),
+                ]
+            ),
         )
     )
 
@@ -158,5 +182,18 @@ def parts(draw: Draw) -> Any:
     work = draw(st.none() | distributions)
     if kind is ml.Handler:
         return kind(name, source=draw(_words), work=work, **draw(_working()))
-    some = draw(_some({"replicas": _counts, "balancer": balancers()}))
+    some = draw(_some({"replicas": _counts, "balancer": balancers(), "proxies": _counts}))
+    if draw(st.booleans()):
+        some["endpoints"] = (
+            ml.Endpoint("a", weight=draw(st.floats(1e-9, 1e9)), speed=draw(_positive)),
+            ml.Endpoint("b", zone=draw(_words), priority=draw(st.integers(0, 3))),
+        )
+        some["replicas"] = 2
+        some["changes"] = (
+            ml.Join(at=1.0, endpoint=ml.Endpoint("c")),
+            ml.Fail(at=draw(_seconds), endpoint="a"),
+            ml.Slow(at=2.0, endpoint="c", speed=draw(_positive)),
+            ml.Failures(up=draw(distributions), down=draw(distributions)),
+        )
+        some["eligible"] = ml.Eligible(panic=0, subset=ml.RandomSubset(size=draw(_counts)))
     return kind(name, service_time=work, **draw(_waiting()), **draw(_working()), **some)

@@ -75,7 +75,7 @@ WRONG = {
     "self is no field": (
         f"{HEAD}- kind: Poisson\n  self: 1.0\n",
         ", line 4: Poisson: there is no field 'self'; there are: name, to, priority, deadline, "
-        "rate",
+        "key, rate",
     ),
     "a number is no field": (
         f"{HEAD}- kind: Queue\n  name: q\n  7: 1\n",
