@@ -14,10 +14,12 @@ is enabled for some requests only: there are none here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
+
+from annotated_types import Gt, Le
 
 from ..errors import PartError
-from ..parts import Positive, Probability, part
+from ..parts import Probability, part
 from .plans import Known, Plan, plan_for
 from .routes import BY_WEIGHT, Routes, choose_pool, next_zone
 from .rule import Make, Pool
@@ -66,7 +68,7 @@ class Eligible:
     Eligible(panic=0.0, subset=RandomSubset(size=20))
     """
 
-    overprovisioning: Positive = 1.4
+    overprovisioning: Annotated[float, Gt(0), Le(1e6)] = 1.4
     panic: Probability = 0.5
     fail_in_panic: bool = False
     zones: ZoneAware | LocalityWeighted | None = None

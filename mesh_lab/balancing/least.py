@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
-from ..parts import NonNegative, part
+from ..parts import part
 from .counts import any_of_least, lower, raise_, sorted_by_count
 from .edf import needs_schedule
 from .few import least_of_distinct, least_of_few
@@ -131,9 +131,9 @@ class LeastRequest(Balancer):
     sees: ClassVar[str] = "its own outstanding requests, weights"
     cost: ClassVar[str] = "O(choices), O(1) for all; O(log n) by weight"
     origin: ClassVar[str] = "Envoy LEAST_REQUEST, gRPC A48"
-    choices: Annotated[int, Ge(2)] | Literal["all"] = 2
+    choices: Annotated[int, Ge(2), Le(1000)] | Literal["all"] = 2
     replacement: bool = True
-    active_bias: NonNegative = 1.0
+    active_bias: Annotated[float, Ge(0), Le(30)] = 1.0  # beyond, powers of it overflow
     slow_start: SlowStart | None = None
 
     @property

@@ -15,9 +15,11 @@ counted; nor is a response under way back.  Weights do not matter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
-from ..parts import Count, Positive, part
+from annotated_types import Ge, Le
+
+from ..parts import Positive, part
 from .counts import any_of_least, lower, raise_, set_count, sorted_by_count
 from .few import least_of_distinct, least_of_few
 from .groups import grouped
@@ -249,7 +251,7 @@ class PowerOfD(Balancer):
     cost: ClassVar[str] = "O(choices)"
     origin: ClassVar[str] = "supermarket model"
     oracle: ClassVar[bool] = True
-    choices: Count = 2
+    choices: Annotated[int, Ge(1), Le(1000)] = 2
     replacement: bool = False
     refresh: Positive | None = None
 

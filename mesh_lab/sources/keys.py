@@ -7,12 +7,13 @@ how unevenly keys are asked for, and the usual model of that is Zipf's law.
 from __future__ import annotations
 
 import functools
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Le
 
-from ..parts import Count, NonNegative, field, part
+from ..parts import NonNegative, field, part
 
 __all__ = ["Keys"]
 
@@ -29,7 +30,7 @@ class Keys:
     Parameters
     ----------
     count : int
-        How many keys there are.
+        How many keys there are, 10 million at most: a hash of each is kept.
     exponent : float
         0 or more; 1 is Zipf's law proper.
     prefix : str
@@ -47,7 +48,7 @@ class Keys:
     """
 
     such_as: ClassVar[str] = "Keys(1000)"
-    count: Count = field(kw_only=False)
+    count: Annotated[int, Ge(1), Le(10_000_000)] = field(kw_only=False)
     exponent: NonNegative = 0.0
     prefix: str = "key-"
 

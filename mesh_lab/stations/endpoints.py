@@ -134,7 +134,8 @@ class Failures:
     Parameters
     ----------
     up, down : Distribution
-        Seconds until an endpoint that is up fails, and until it recovers.
+        Seconds until an endpoint that is up fails, and until it recovers; both together 1e-9 at
+        least in the mean, or there would be no end of failures at one moment.
     endpoints : tuple of str
         Which ones; all those of the beginning, if none is named.
 
@@ -148,3 +149,10 @@ class Failures:
     up: Distribution
     down: Distribution
     endpoints: tuple[Name, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.up.mean + self.down.mean < 1e-9:
+            raise ValueError(
+                f"up is {self.up!r} and down is {self.down!r}: an endpoint would fail and recover "
+                "without end at one moment; their means must be 1e-9 s at least together"
+            )

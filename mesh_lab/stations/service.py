@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le
 
 from ..balancing import Balancer, RoundRobin
 from ..balancing.eligible import Eligible, check_eligible
 from ..distributions import Distribution
-from ..parts import Count, Name, NonNegative, field, part
+from ..parts import Count, Name, field, part
 from .endpoints import Change, Drain, Endpoint, Failures, Join, Leave
 from .handler import Work, WorkingFields
 from .queue import WaitingFields
 
 __all__ = ["Delay", "Service"]
 
-Delay = NonNegative | Distribution | None
+Delay = Annotated[float, Ge(0), Le(1e100)] | Distribution | None  # beyond, sums are infinite
+
+_NOTES = 10_000_000  # of all proxies about all endpoints; they take some hundred bytes each
 
 
 @part
@@ -89,10 +93,18 @@ class Service(WaitingFields, WorkingFields):
                 "overflow 'block' cannot hold back a producer over a forward_delay or "
                 "return_delay; take 'reject' or 'drop_oldest', or leave the delays out"
             )
+        if self.proxies * self.endpoint_count > _NOTES:
+            raise ValueError(
+                f"proxies is {self.proxies:,} and there are {self.endpoint_count:,} endpoints; "
+                f"every proxy keeps notes about every endpoint, {_NOTES:,} together at most"
+            )
         _check_names(self)
         joined = tuple(c.endpoint for c in self.changes if isinstance(c, Join))
         alike = () if self.endpoints else (Endpoint(self.name),)  # where replicas stand
         check_eligible(self.eligible, self.endpoints + alike + joined, self.proxies)
+        if isinstance(self.balancer, type) and issubclass(self.balancer, Balancer):
+            kind = self.balancer.__name__
+            raise ValueError(f"balancer is the class {kind}; write {kind}(), with parentheses")
         if not (isinstance(self.balancer, Balancer) or callable(self.balancer)):
             raise ValueError(
                 f"balancer is {self.balancer!r}, but must be a Balancer, such as "
@@ -148,6 +160,8 @@ def _check_names(service: Service) -> None:
     for change in sorted(
         (c for c in service.changes if isinstance(c, Change)), key=lambda change: change.at
     ):
+        if type(change) is Change:
+            raise ValueError(f"changes: {change!r} does not say what happens; take Fail, Join, ...")
         if isinstance(change, Join):
             there.add(change.endpoint.name)
             continue

@@ -77,8 +77,9 @@ class Chooser:
         view = self.balancers.view
         sight = Sight(now, lambda: self.generator(request))
         first, base = pool * view.stride, view.balancer[pool] * view.stride
-        sight.endpoints = list(view.hosts[first : first + view.size[pool]])
-        sight.outstanding = {e: view.outstanding[base + e] for e in sight.endpoints}
+        may = tuple(view.hosts[first : first + view.size[pool]])
+        sight.endpoints = list(may)  # the function's own, like the rest: it may change them
+        sight.outstanding = {e: view.outstanding[base + e] for e in may}
         known = self.balancers.known
         sight.weights = {e: known[e].weight for e in sight.endpoints}
         try:
@@ -90,10 +91,10 @@ class Chooser:
             endpoint = operator.index(answer)
         except TypeError:
             endpoint = -1
-        if isinstance(answer, bool | np.bool_) or endpoint not in sight.outstanding:
+        if isinstance(answer, bool | np.bool_) or endpoint not in may:
             raise MeshLabError(
                 f"{self.service!r}: its balancer returned {answer!r} for {request}; it must return "
-                f"the number of an endpoint that it may pick, one of {_some(sight.endpoints)}"
+                f"the number of an endpoint that it may pick, one of {_some(list(may))}"
             )
         return endpoint
 
