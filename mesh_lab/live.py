@@ -191,6 +191,11 @@ def build(env: simpy.Environment, *parts: Part, seed: int) -> tuple[Any, ...]:
     tuple of LivePlace, LiveHandler and LiveSource
         The live parts, in the given order: of a queue or service, of a handler, of a source.
 
+    Notes
+    -----
+    Sources, `Failures`, and balancers that keep time by themselves (load reports out of band,
+    refreshed views) go on for ever: say when the program ends, with ``env.run(until=...)``.
+
     Examples
     --------
     >>> import simpy

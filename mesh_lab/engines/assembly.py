@@ -16,6 +16,7 @@ from ..balancing import Balancer
 from ..clock import CHANGE, OUTAGE, Alarm, Clock
 from ..distributions import Distribution
 from ..draws import Drawable, Draws
+from ..errors import MeshLabError
 from ..ledger import Ledger, Request
 from ..scenario import Scenario
 from ..sources.base import Arrivals, OpenSource, pick_by
@@ -216,7 +217,18 @@ class Assembly:
         if not (isinstance(part.balancer, Balancer) and part.balancer.hashes):
             return None
         hashes = key_hashes(self.scenario, part.balancer)
-        return lambda request: hashes[request.source][request.key]
+        known = len(hashes)
+
+        def hashed(request: Request) -> int:
+            if request.source >= known:  # what a process has sent, in a user's own program
+                raise MeshLabError(
+                    f"{part.name!r} is balanced by {part.balancer!r}, which hashes keys, but "
+                    f"{request}, sent by a process, has none; take a balancer that hashes "
+                    "nothing, or send by a source with key=Keys(1000)"
+                )
+            return hashes[request.source][request.key]
+
+        return hashed
 
     def _chooser(self, part: Service) -> Callable[[Balancers], Chooser] | None:
         rule = part.balancer
