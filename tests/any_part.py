@@ -24,6 +24,8 @@ _words = st.sampled_from(ODD_WORDS) | st.text(min_size=1)
 _positive = st.floats(min_value=1e-300, max_value=1e300)
 _seconds = st.floats(min_value=0.0, allow_infinity=False)
 _counts = st.integers(min_value=1)
+_keys = st.integers(min_value=1, max_value=10_000_000)
+_many = st.integers(min_value=1, max_value=3000)  # of replicas for each of as many proxies
 
 Draw = st.DrawFn
 
@@ -47,7 +49,7 @@ def _sending(draw: Draw) -> dict[str, Any]:
     some = {
         "priority": st.integers() | shares(st.integers()),
         "deadline": st.none() | _positive | distributions,
-        "key": st.none() | st.builds(ml.Keys, _counts, exponent=st.floats(0.0, 3.0)),
+        "key": st.none() | st.builds(ml.Keys, _keys, exponent=st.floats(0.0, 3.0)),
     }
     return {"name": draw(_words), "to": draw(_words | shares(_words)), **draw(_some(some))}
 
@@ -136,7 +138,7 @@ def open_sources(draw: Draw) -> Any:
 def balancers(draw: Draw) -> Any:
     return draw(
         st.one_of(
-            st.builds(ml.LeastRequest, choices=st.integers(min_value=2)),
+            st.builds(ml.LeastRequest, choices=st.integers(2, 1000)),
             st.builds(
                 ml.RoundRobin,
                 start=st.integers(min_value=0, max_value=2**32 - 1),
@@ -182,7 +184,7 @@ def parts(draw: Draw) -> Any:
     work = draw(st.none() | distributions)
     if kind is ml.Handler:
         return kind(name, source=draw(_words), work=work, **draw(_working()))
-    some = draw(_some({"replicas": _counts, "balancer": balancers(), "proxies": _counts}))
+    some = draw(_some({"replicas": _many, "balancer": balancers(), "proxies": _many}))
     if draw(st.booleans()):
         some["endpoints"] = (
             ml.Endpoint("a", weight=draw(st.floats(1e-9, 1e9)), speed=draw(_positive)),
@@ -193,7 +195,7 @@ def parts(draw: Draw) -> Any:
             ml.Join(at=1.0, endpoint=ml.Endpoint("c")),
             ml.Fail(at=draw(_seconds), endpoint="a"),
             ml.Slow(at=2.0, endpoint="c", speed=draw(_positive)),
-            ml.Failures(up=draw(distributions), down=draw(distributions)),
+            ml.Failures(up=ml.Uniform(low=1.0, high=2.0), down=draw(distributions)),
         )
         some["eligible"] = ml.Eligible(panic=0, subset=ml.RandomSubset(size=draw(_counts)))
     return kind(name, service_time=work, **draw(_waiting()), **draw(_working()), **some)
