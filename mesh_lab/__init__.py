@@ -44,6 +44,7 @@ from .balancing import (
     SmoothRoundRobin,
     StaticStride,
     WeightedRandom,
+    picks,
     policy_table,
 )
 from .balancing.eligible import (
@@ -54,7 +55,6 @@ from .balancing.eligible import (
     RandomSubset,
     ZoneAware,
 )
-from .balancing.picking import picks
 from .data import data_path
 from .distributions import (
     BoundedPareto,

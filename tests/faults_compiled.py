@@ -32,10 +32,12 @@ FAULTS = {
         "if times[up] < time or (times[up] == time and keys[up] > key):",
     ),
     "responses come back after users wake": Fault(
-        LOOP, "COMPLETED, BACK, row, delay)", "HOPPED + 1, BACK, row, delay)"
+        LOOP,
+        "hops, rank_of, subject = BACK, COMPLETED, row",
+        "hops, rank_of, subject = BACK, HOPPED + 1, row",
     ),
     "requests reach their endpoint before completions": Fault(
-        LOOP, "HOPPED, REACH, row, delay)", "0, REACH, row, delay)"
+        LOOP, "hops, subject = REACH, row", "hops, rank_of, subject = REACH, 0, row"
     ),
     "open sources before everything else": Fault(
         LOOP, "            if first <= time:\n", "            if first < time:\n"

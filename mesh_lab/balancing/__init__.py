@@ -16,6 +16,7 @@ from .idle import JoinIdleQueue
 from .intervals import SizeInterval
 from .least import LeastRequest
 from .peak import PeakEwma
+from .picking import picks
 from .prequal import Prequal
 from .reports import LoadReports
 from .rule import Balancer, View
@@ -62,5 +63,6 @@ __all__ = [
     "View",
     "WeightedRandom",
     "ZoneAware",
+    "picks",
     "policy_table",
 ]

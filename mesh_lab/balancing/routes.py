@@ -10,55 +10,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .rule import Floats, Ints, View, kernel
+from .rule import Floats, Ints, View, kernel, kernels
 
 __all__ = ["ALL", "BY_WEIGHT", "STAY", "Routes", "choose_pool", "next_zone"]
 
 ALL = 0  # zones of this level are used alike
 STAY = 1  # requests stay in the balancer's zone, those that it cannot take go elsewhere
 BY_WEIGHT = 2  # zones take turns by weight
-
-
-class Routes(NamedTuple):
-    """The way from a balancer to its pools.
-
-    Pool ``(p * levels + level) * (1 + zones)`` of balancer *p* holds the endpoints of a level, and
-    those that follow it are the level's pools by zone.
-
-    Attributes
-    ----------
-    plain : int
-        1 where each balancer has one pool only, of its own number.
-    levels, zones : int
-        How many priority levels there are, and how many zones matter.
-    load : ints, one a balancer and level
-        The per cents of the level and all before it.
-    how : ints, one a balancer and level
-        `ALL`, `STAY` or `BY_WEIGHT`.
-    home, local : ints, one a balancer
-        Its zone, and how many of 10 000 requests stay there.
-    residual : ints, one a balancer and zone
-        Capacity that is left in the zone and all before it.
-    weight, deadline : floats, one a balancer, level and zone
-        For turns by weight: the effective weight, and when the zone's next turn is due.
-    order : ints, one a balancer, level and zone
-        When the zone was given its turn; of equal deadlines the first given comes first.
-    turns : ints, one a balancer and level
-        How many turns have been given.
-    """
-
-    plain: int
-    levels: int
-    zones: int
-    load: Ints
-    how: Ints
-    home: Ints
-    local: Ints
-    residual: Ints
-    weight: Floats
-    deadline: Floats
-    order: Ints
-    turns: Ints
 
 
 @kernel
@@ -138,3 +96,46 @@ def choose_pool(r: Routes, v: View, p: int, u_level: float, u_zone: float) -> in
     elif how == BY_WEIGHT:
         pool += 1 + next_zone(r, at)
     return pool if v.size[pool] > 0 else -1
+
+
+@kernels(pool=choose_pool)
+class Routes(NamedTuple):
+    """The way from a balancer to its pools.
+
+    Pool ``(p * levels + level) * (1 + zones)`` of balancer *p* holds the endpoints of a level, and
+    those that follow it are the level's pools by zone.
+
+    Attributes
+    ----------
+    plain : int
+        1 where each balancer has one pool only, of its own number.
+    levels, zones : int
+        How many priority levels there are, and how many zones matter.
+    load : ints, one a balancer and level
+        The per cents of the level and all before it.
+    how : ints, one a balancer and level
+        `ALL`, `STAY` or `BY_WEIGHT`.
+    home, local : ints, one a balancer
+        Its zone, and how many of 10 000 requests stay there.
+    residual : ints, one a balancer and zone
+        Capacity that is left in the zone and all before it.
+    weight, deadline : floats, one a balancer, level and zone
+        For turns by weight: the effective weight, and when the zone's next turn is due.
+    order : ints, one a balancer, level and zone
+        When the zone was given its turn; of equal deadlines the first given comes first.
+    turns : ints, one a balancer and level
+        How many turns have been given.
+    """
+
+    plain: int
+    levels: int
+    zones: int
+    load: Ints
+    how: Ints
+    home: Ints
+    local: Ints
+    residual: Ints
+    weight: Floats
+    deadline: Floats
+    order: Ints
+    turns: Ints

@@ -175,13 +175,22 @@ def _check_names(service: Service) -> None:
             raise ValueError(f"changes: {change!r} comes after {name!r} has gone for good")
         if isinstance(change, Leave | Drain):
             gone.add(name)
+    failing: Counter[str] = Counter()
     for failures in service.changes:
-        for name in failures.endpoints if isinstance(failures, Failures) else ():
+        if not isinstance(failures, Failures):
+            continue
+        for name in failures.endpoints:
             if not _is_initial(service, name):
                 raise ValueError(
                     f"changes: Failures of {name!r}, but at the beginning there are: "
                     f"{_some(service)}"
                 )
+        failing.update(failures.endpoints or [endpoint.name for endpoint in service.initial])
+    for name, times in failing.items():
+        if times > 1:
+            raise ValueError(
+                f"changes: Failures of {name!r} are declared {times} times; once is allowed"
+            )
 
 
 def _is_initial(service: Service, name: str) -> bool:

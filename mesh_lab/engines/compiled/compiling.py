@@ -88,18 +88,44 @@ class Compiled:
             kept = self._kept is not None
             jitted = self._jit(function, self._kept / _named_by(family) if self._kept else None)
             try:
-                result = jitted(*arguments)
+                _compile(jitted, arguments)
             except (OSError, EOFError, pickle.PickleError):
-                # what is kept cannot be read, or no more written; the function has not begun
+                # what is kept cannot be read, or no more written
                 kept, jitted = False, self._jit(function, None)
-                result = jitted(*arguments)
+                _compile(jitted, arguments)
             families[family] = jitted
             if sum(jitted.stats.cache_misses.values()):
                 _say(name, arguments, time.perf_counter() - began, kept=kept)
-            return result
+            return jitted(*arguments)
 
         self.__dict__[name] = call
         return call
+
+
+def _compile(jitted: Any, arguments: tuple[Any, ...]) -> None:
+    """Compile a function for arguments such as these, or find what is kept.
+
+    Python's negative indices count from the end, and asking every index for its sign takes a fifth
+    of the time.  The loop and the rules have none, so numba's part that asks is put aside meanwhile
+    (under numba's own lock, so that nothing else is compiled); `NUMBA_BOUNDSCHECK=1` still looks.
+    """
+    numba: Any = importlib.import_module("numba")
+    indexing: Any = importlib.import_module("numba.np.arrayobj")
+    lock = importlib.import_module("numba.core.compiler_lock").global_compiler_lock
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    asks = getattr(indexing, "fix_integer_index", None)
+
+    def take(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+        return context.cast(builder, index, kind, numba.types.intp)
+
+    with lock:
+        try:
+            if asks is not None:  # without it, it is only slower
+                indexing.fix_integer_index = take
+            jitted.compile(signature)
+        finally:
+            if asks is not None:
+                indexing.fix_integer_index = asks
 
 
 def _named_by(family: tuple[type, ...]) -> str:
@@ -127,6 +153,12 @@ def _named(s: Any, name: str, calls: Callable[..., Any], silent: Callable[..., A
 # numba asks these for the code of a place in the loop, by the types of the arguments; it wants the
 # very names of the arguments, and no annotations
 _LEADING: dict[Any, Any] = {
+    rules.pool_of: lambda r, v, p, level, zone: _named(
+        r,
+        "pool",
+        lambda kernel: lambda r, v, p, level, zone: kernel(r, v, p, level, zone),
+        lambda r, v, p, level, zone: -1,
+    ),
     rules.choose: lambda s, v, g, u, now, key: _named(
         s,
         "pick",

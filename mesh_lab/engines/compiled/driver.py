@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...balancing.rule import OWN_DRAWS, Arrays, View, kernel, kernels
+from ...balancing.rule import ALARMS, OWN_DRAWS, Arrays, View, kernel, kernels
 from ...columns import Columns
 from ...draws import Draws
 from ...errors import MeshLabError
@@ -37,6 +37,7 @@ _ROWS = 4096  # at first, when nobody knows how many there will be
 _EVENTS = 1024  # at first
 _ENDED = 16_384  # requests that have ended, handed over at a time, when no rows are kept
 _WORKERS = 1 << 22  # that one pass may remember; "infinitely many" are no work for the loop
+_WINDOW = 1 << 20  # requests of one source whose draws are at hand, when no rows are kept
 _ENDLESS = 1 << 60
 
 
@@ -91,6 +92,19 @@ def pick_only(s: Any, v: View, g: int, u: Any, now: float, key: Any) -> int:
 @kernels(pick=pick_only, blind=True)
 class Only(NamedTuple):
     """The rule where there is nothing to choose."""
+
+    unused: int
+
+
+@kernel
+def own_pool(r: Any, v: View, p: int, level: float, zone: float) -> int:
+    """The one pool of a balancer, unless it is empty."""
+    return p if v.size[p] > 0 else -1
+
+
+@kernels(pool=own_pool)
+class Undivided(NamedTuple):
+    """The routes where each balancer has one pool: the code for others need not be compiled."""
 
     unused: int
 
@@ -151,9 +165,10 @@ class _Run:
         # a line is a service with one endpoint, where there is nothing to choose
         self.balancers = Balancers(service or Service(self.station.name), Arrays(), own)
         self.state: Any = Only(0) if service is None else self.balancers.state
+        self.divided = self._divided()  # into pools by level or zone
         self.open = all(isinstance(source, OpenSource) for source in scenario.sources)
         self.counts_users = not any(isinstance(s, OpenSource) for s in scenario.sources)
-        choice = 0 if service is None else (3 if self._divided() else int(service.proxies > 1))
+        choice = 0 if service is None else (3 if self.divided else int(service.proxies > 1))
         self.feed = Feed(scenario, self.draws, choice, requests if self.open else None)
         self.changes: list[tuple[float, int, Any]] = []
         self.told = False  # whether a rule has asked for answers only after a change
@@ -166,6 +181,9 @@ class _Run:
         self.latest = 0.0
         self.after = np.empty((0, 2))  # ... and when those began and end that may outlast it
 
+    def _routes(self) -> Any:
+        return self.balancers.routes if self.divided else Undivided(0)
+
     def _divided(self) -> bool:
         return bool(self.balancers.routes.plain != 1)
 
@@ -176,7 +194,7 @@ class _Run:
             and self.w.room == _ENDLESS
             and self.state.blind
             and not self.w.delays
-            and self.w.plain == 1
+            and not self.divided
             and int(min(self.balancers.view.size)) > 0
             and not (service is not None and service.changes)  # not yet planned
             and self.balancers.stride * self.w.workers <= _WORKERS
@@ -227,7 +245,6 @@ class _Run:
             summary=int(self.ended is not None),
             endless=int(until is not None),
             counts_users=int(self.counts_users),
-            plain=int(not self._divided()),
             until=math.inf if until is None else float(until),
             forward=_way(service.forward_delay if service else None),
             back=_way(service.return_delay if service else None),
@@ -322,7 +339,7 @@ class _Run:
         self._prepare_one_pass()
         begin(self.w)
         while True:
-            view, routes = self.balancers.view, self.balancers.routes
+            view, routes = self.balancers.view, self._routes()
             if self.one_pass:
                 why = code.run_onepass(self.w, view, self.state, self.uniforms)
             else:
@@ -343,8 +360,11 @@ class _Run:
         c = self.w.counter
         if why == world.NEEDS_DRAWS:
             self.w = self.feed.fill(self.w, int(c[world.WHO]))
+            if self.ended is not None and self.w.works.shape[1] > _WINDOW + 4 * self.feed.width:
+                # one window has to reach from the user who is furthest behind to all others
+                raise NotForCompiled("a user starves, and what is drawn for others fills memory")
         elif why == world.NEEDS_OWN:
-            self.balancers.supply(OWN_DRAWS * int(self.w.sizes.max()) + OWN_DRAWS)
+            self.balancers.supply(OWN_DRAWS * (self._largest_batch() + 1))
         elif why == world.NEEDS_ROWS:
             self._more_rows()
         elif why == world.NEEDS_HEAP:
@@ -365,16 +385,20 @@ class _Run:
         c = self.w.counter
         return self.gone + int(c[world.ROWS] - c[world.FREE])
 
+    def _largest_batch(self) -> int:
+        """Return how many requests one arrival may bring, as far as it is known."""
+        left, most = int(self.w.counter[world.LEFT]), int(self.w.sizes.max())
+        return most if left < 0 else min(most, left)
+
     def _more_rows(self) -> None:
         w, n = self.w, len(self.w.made)
         if self.ended is not None:
             self._hand_over()
             room = n - int(w.counter[world.ROWS]) + int(w.counter[world.FREE])
-            if room >= n // 2 and room >= int(w.sizes.max()):
+            if room >= n // 2 and room >= self._largest_batch():
                 return
         more = 2 * n
-        batch = int(w.sizes.max())
-        while more < n + batch:
+        while more < n + self._largest_batch():
             more *= 2
         fresh = self._rows(more, bool(w.delays), bool(self.service and self.service.changes))
         for name, column in fresh.items():
@@ -390,7 +414,8 @@ class _Run:
 
     def _more_events(self) -> None:
         w = self.w
-        size = 2 * (len(w.event_time) + int(w.counter[world.FLYING])) + 2 * int(w.sizes.max())
+        size = 2 * (len(w.event_time) + int(w.counter[world.FLYING]))
+        size += (2 + ALARMS) * (self._largest_batch() + 1)
         fields = ("event_time", "event_key", "event_what")
         self.w = w._replace(**{name: _longer(getattr(w, name), size) for name in fields})
 
@@ -469,7 +494,7 @@ class _Run:
             self.w = self.w._replace(
                 feedback=1, left_there=np.zeros(n, dtype=np.int64), worked=np.full(n, np.nan)
             )
-        if int(self.balancers.routes.plain == 1) != self.w.plain:
+        if self._divided() and not self.divided:
             raise NotForCompiled("pools were divided during the run")
 
     def _crash(self, code: Any, number: int, now: float) -> None:
@@ -494,13 +519,14 @@ class _Run:
         w.finish[gone] = now
         w.outcome[gone] = CRASHED
         w.counter[world.PENDING] = len(gone)
-        if len(w.event_time) < w.counter[world.HEAP] + 2 * w.counter[world.FLYING] + 128:
+        needed = int(w.counter[world.HEAP] + w.counter[world.FLYING]) + (2 + ALARMS) * len(gone)
+        while len(self.w.event_time) < needed:
             self._more_events()
         self._room_for_ended()
         if hasattr(self.state, "left"):
             self.balancers.supply(OWN_DRAWS * (len(gone) + 1))
         self.w = self.w._replace(pending=np.array(gone, dtype=np.int64))
-        view, routes = self.balancers.view, self.balancers.routes
+        view, routes = self.balancers.view, self._routes()
         why = code.run_loop(self.w, view, self.state, routes, self.uniforms)
         assert why == world.CHANGES
 

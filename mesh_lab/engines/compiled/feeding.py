@@ -85,7 +85,7 @@ class Feed:
             "sizes": np.ones((n, width), dtype=np.int64),
             "works": np.zeros((n, width)),
             "priorities": np.zeros((n, width)),
-            "uniforms": np.zeros((needs + self.uniforms, n, width)),
+            "uniforms": np.zeros((needs + 3, n, width)),
             "ways": np.zeros((2, n, width)),
             "hashes": np.zeros((n, width), dtype=np.uint64),
             "key_numbers": np.zeros((n, width), dtype=np.int32),

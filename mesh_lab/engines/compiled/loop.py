@@ -14,15 +14,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...balancing.eligible import Routes, choose_pool
-from ...balancing.rule import OWN_DRAWS, View
+from ...balancing.rule import ALARMS, OWN_DRAWS, View
 from ...ledger import IN_FLIGHT, OK, REJECTED, UNAVAILABLE
-from .rules import answered, arrived, choose, left, ring, sent
+from .rules import answered, arrived, choose, left, pool_of, ring, sent
 from .world import (
     AREA,
     AREA_LAST,
     AT_LIMIT,
-    AT_ONCE,
     BACK,
     BUSY,
     CHANGES,
@@ -69,6 +67,7 @@ LOOP: list[Any] = []  # the functions that are compiled
 COMPLETED, CHANGED, HOPPED = 1, 3, 4  # ranks
 USERS_AT_ONCE = 1000
 INF = math.inf
+LATEST = (1 << 63) - 1  # no key is larger
 NAN = math.nan
 
 # stages
@@ -246,7 +245,7 @@ def begin(w: World) -> None:
 
 
 @looped
-def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
+def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
     """Let events happen until something is needed or the run is over; return which."""
     c, clock = w.counter, w.clock
     times, keys, whats = w.event_time, w.event_key, w.event_what
@@ -256,6 +255,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
     pending = c[PENDING]
     while True:
         stage, row, i, e, user, inside, batch, fired = NOWHERE, -1, 0, -1, 0, 1, 0, 0
+        shares = False  # whether those who share workers go on with other shares
         if pending > 0:
             # what was ended by a change of endpoints: only its response is left
             row = w.pending[c[PENDING] - pending]
@@ -288,7 +288,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                     return EMPTY
                 if first >= w.until:
                     return AT_LIMIT
-                if c[HEAP] + c[FLYING] + 128 > room:
+                if c[HEAP] + c[FLYING] + 2 * (2 + ALARMS) > room:
                     return NEEDS_HEAP
                 if v.cursor[0] + OWN_DRAWS > own:
                     return NEEDS_OWN
@@ -338,12 +338,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                         w.virtual[e] = rank[row] if count > 0 else 0.0
                         w.shared_since[e] = first
                         w.plan[e] = -1
-                        if count > 0:
-                            ahead = (rank[w.head[e]] - w.virtual[e]) / share(count, workers)
-                            ahead = ahead if ahead > 0.0 else 0.0
-                            w.plan[e] = schedule(
-                                c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead
-                            )
+                        shares = count > 0
                         w.finish[row] = first
                         w.outcome[row] = OK
                         stage = LEAVES
@@ -355,9 +350,11 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                     if c[STOPPED] == 0:
                         if first > clock[INSTANT]:
                             clock[INSTANT] = first
-                            c[AT_ONCE] = 0
-                        c[AT_ONCE] += 1
-                        if c[AT_ONCE] > USERS_AT_ONCE * w.users[i]:
+                            for k in range(sources):
+                                if w.users[k] > 0:
+                                    w.fires[k] = 0
+                        w.fires[i] += 1
+                        if w.fires[i] > USERS_AT_ONCE * w.users[i]:
                             return STANDSTILL
                         stage = MAKES
                 else:
@@ -378,7 +375,10 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                 ):
                     c[WHO] = who
                     return NEEDS_DRAWS
-                if c[HEAP] + c[FLYING] + 2 * batch + 128 > room:
+                # of the last batch, no more than are wanted
+                batch = min(batch, c[LEFT]) if c[LEFT] >= 0 else batch
+                # each may be planned twice, and make its rule ask for alarms
+                if c[HEAP] + c[FLYING] + (2 + ALARMS) * (batch + 1) > room:
                     return NEEDS_HEAP
                 if v.cursor[0] + OWN_DRAWS * (batch + 1) > own:
                     return NEEDS_OWN
@@ -395,6 +395,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
         # -- the stages of this event, once for each request of a batch --
         now = clock[NOW]
         while True:
+            hops, rank_of, delay, subject = -1, HOPPED, 0.0, row  # what is on its way after this
             if stage == MAKES:
                 if c[FREE] > 0:
                     c[FREE] -= 1
@@ -437,13 +438,8 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                 if w.proxies > 1:
                     p = int(w.uniforms[w.draws, i, at] * w.proxies)
                     w.sender[row] = p
-                g = -1
-                if w.plain:
-                    if v.size[p] > 0:
-                        g = p
-                else:
-                    level, zone = w.uniforms[w.draws + 1, i, at], w.uniforms[w.draws + 2, i, at]
-                    g = choose_pool(r, v, p, level, zone)
+                level, zone = w.uniforms[w.draws + 1, i, at], w.uniforms[w.draws + 2, i, at]
+                g = pool_of(r, v, p, level, zone)
                 if g < 0:
                     w.endpoint[row] = -1
                     w.finish[row] = now
@@ -464,7 +460,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                         stage = ARRIVES
                     else:
                         delay = w.ways[0, 0, 0] if w.forward == 1 else w.ways[0, i, at]
-                        schedule(c, clock, times, keys, whats, HOPPED, REACH, row, delay)
+                        hops, subject = REACH, row
                         stage = NOWHERE
 
             if stage == ARRIVES:
@@ -507,11 +503,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                         w.in_service[e] = count + 1
                         if w.summary and count < workers:
                             note_busy(c, clock, 1)
-                        ahead = (rank[w.head[e]] - w.virtual[e]) / share(count + 1, workers)
-                        ahead = ahead if ahead > 0.0 else 0.0
-                        w.plan[e] = schedule(
-                            c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead
-                        )
+                        shares = True
                         stage = NOWHERE
                     else:
                         w.waiting[e] += 1
@@ -550,6 +542,12 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                             w.head[e] = merged(follower, second, rank, order, w.head[e], row)
                         stage = SERVES
                         row = -1
+
+            if shares:
+                shares = False
+                ahead = (rank[w.head[e]] - w.virtual[e]) / share(w.in_service[e], workers)
+                ahead = ahead if ahead > 0.0 else 0.0
+                w.plan[e] = schedule(c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead)
 
             if stage == SERVES:
                 while w.waiting[e] > 0 and w.in_service[e] < workers and w.down[e] == 0:
@@ -594,7 +592,7 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                     stage = RETURNS
                 else:
                     delay = w.ways[1, 0, 0] if w.back == 1 else w.wayback[row]
-                    schedule(c, clock, times, keys, whats, COMPLETED, BACK, row, delay)
+                    hops, rank_of, subject = BACK, COMPLETED, row
 
             if stage == RETURNS:
                 p = 0
@@ -621,13 +619,15 @@ def run_loop(w: World, v: View, s: Any, r: Routes, u: Any) -> int:
                     number = w.user_number[thinks] + w.users[k]
                     w.user_number[thinks] = number
                     delay = w.gaps[k, number - w.gap_low[k]]
-                    schedule(c, clock, times, keys, whats, HOPPED, WAKE, thinks, delay)
+                    hops, subject = WAKE, thinks
 
+            if hops >= 0:
+                schedule(c, clock, times, keys, whats, rank_of, hops, subject, delay)
             if v.alarms[0] > 0:
                 for k in range(v.alarms[0]):
-                    delay = v.alarm_times[k] - now
-                    delay = delay if delay > 0.0 else 0.0
-                    schedule(c, clock, times, keys, whats, CHANGED, TICK, v.alarm_codes[k], delay)
+                    ahead = v.alarm_times[k] - now
+                    ahead = ahead if ahead > 0.0 else 0.0
+                    schedule(c, clock, times, keys, whats, CHANGED, TICK, v.alarm_codes[k], ahead)
                 v.alarms[0] = 0
             if batch == 0 or c[STOPPED]:
                 break

@@ -90,6 +90,7 @@ def run_onepass(w: World, v: View, s: Any, u: Any) -> int:
                 rival, second = i, w.next_time[i]
         while True:
             batch = w.sizes[who, at_gap]
+            batch = min(batch, c[LEFT]) if c[LEFT] >= 0 else batch
             if c[ROWS] + batch > rows:
                 w.next_time[who] = now
                 return NEEDS_ROWS

@@ -12,6 +12,8 @@ from .world import DISCIPLINES
 
 __all__ = ["reasons"]
 
+_PLACES = 1 << 24  # of workers whose hands are remembered
+
 
 def reasons(scenario: Scenario) -> list[str]:
     """Return why the compiled engine cannot run this scenario, one text for each part; or nothing.
@@ -57,6 +59,15 @@ def reasons(scenario: Scenario) -> list[str]:
             found.append(f"{name}: overflow {station.overflow!r}")
         if station.ttl is not None:
             found.append(f"{name}: a time-to-live (ttl=)")
-        if isinstance(station, Service) and not isinstance(station.balancer, Balancer):
-            found.append(f"{name}: a user's function is its balancer")
+        if isinstance(station, Service):
+            if not isinstance(station.balancer, Balancer):
+                found.append(f"{name}: a user's function is its balancer")
+            elif type(station.balancer).__module__.partition(".")[0] != "mesh_lab":
+                found.append(f"{name}: a user's own class is its balancer")
+        changes = isinstance(station, Service) and station.changes
+        if crews and (changes or station.discipline == "preemptive"):
+            endpoints = len(station.ever) if isinstance(station, Service) else 1
+            places = endpoints * crews[0].workers
+            if places > _PLACES:
+                found.append(f"{name}: {places:,} workers whose requests may be interrupted")
     return found

@@ -1,4 +1,4 @@
-"""The places in the loop where a balancing rule is asked; compiled, they lead to its kernels.
+"""The places in the loop where routes or a rule are asked; compiled, they lead to their kernels.
 
 Uncompiled, these functions look the kernels up on the class of the state.
 """
@@ -9,7 +9,12 @@ from typing import Any
 
 from ...balancing.rule import Floats, Rule, View
 
-__all__ = ["answered", "arrived", "choose", "left", "ring", "sent"]
+__all__ = ["answered", "arrived", "choose", "left", "pool_of", "ring", "sent"]
+
+
+def pool_of(r: Rule, v: View, p: int, level: float, zone: float) -> int:
+    """Return the pool that balancer `p` picks from, -1 if there is none."""
+    return r.pool(r, v, p, level, zone)  # type: ignore[no-any-return]
 
 
 def choose(s: Rule, v: View, g: int, u: Floats, now: float, key: Any) -> int:

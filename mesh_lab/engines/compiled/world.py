@@ -20,8 +20,8 @@ CHANGES, STANDSTILL = 8, 9
 
 # counters
 ROWS, SEQUENCE, HEAP, FLYING, STOPPED, LEFT, OPEN = range(7)
-FREE, ENDED, BUSY, WHO, AT_ONCE, PENDING, ROOT_IS_FREE = range(7, 14)
-COUNTERS = 14
+FREE, ENDED, BUSY, WHO, PENDING, ROOT_IS_FREE = range(7, 13)
+COUNTERS = 13
 # clocks
 NOW, AREA, SINCE, AREA_LAST, INSTANT, LAST = range(6)
 CLOCKS = 6
@@ -42,10 +42,9 @@ class World(NamedTuple):
     ----------
     discipline, workers, room, proxies, draws : int
         Of the service; `room` is how many may wait, or be there in all.
-    oracle, feedback, keeps_hands, summary, endless, counts_users, plain : int
+    oracle, feedback, keeps_hands, summary, endless, counts_users : int
         Whether the rule looks at the endpoints, or at what responses bring; whether it matters who
-        is in service; whether rows are used again; whether time ends the run; whether users count;
-        whether each balancer has one pool.
+        is in service; whether rows are used again; whether time ends the run; whether users count.
     until : float
         Events strictly before it happen.
     forward, back : int
@@ -69,7 +68,8 @@ class World(NamedTuple):
         of the completion that is planned under processor sharing; an event with another is stale.
     next_time ... key_numbers
         One entry a source; the windows of draws have one row a source.  `ways` and `uniforms` have
-        a block of such rows for each way, and for each purpose.
+        a block of such rows for each way, and for each purpose.  `fires` counts arrivals, batches
+        as one; of users, the requests of this instant.
     user_source, user_number
         One entry a user: the source, and the number of the request that it makes or has made.
     scratch
@@ -87,7 +87,6 @@ class World(NamedTuple):
     summary: int
     endless: int
     counts_users: int
-    plain: int
     until: float
     forward: int
     back: int
