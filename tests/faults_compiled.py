@@ -82,8 +82,10 @@ FAULTS = {
     ),
     "the share before an arrival is that after it": Fault(
         LOOP,
-        "(rank[w.head[e]] - w.virtual[e]) / share(count + 1, workers)",
-        "(rank[w.head[e]] - w.virtual[e]) / share(count, workers)",
+        "w.virtual[e] = w.virtual[e] + (now - w.shared_since[e]) * share(\n"
+        "                                count, workers\n",
+        "w.virtual[e] = w.virtual[e] + (now - w.shared_since[e]) * share(\n"
+        "                                count + 1, workers\n",
     ),
     "an abandoned completion happens all the same": Fault(
         LOOP, "if w.plan[e] == sequence:", "if w.plan[e] >= 0:"
@@ -101,7 +103,7 @@ FAULTS = {
         LOOP, "p = int(w.uniforms[w.draws, i, at] * w.proxies)", "p = 0"
     ),
     "level and zone are drawn by each other's draw": Fault(
-        LOOP, "g = choose_pool(r, v, p, level, zone)", "g = choose_pool(r, v, p, zone, level)"
+        LOOP, "g = pool_of(r, v, p, level, zone)", "g = pool_of(r, v, p, zone, level)"
     ),
     "latency is measured from the start of work": Fault(
         LOOP, "waited = now - w.made[row]", "waited = now - w.start[row]"

@@ -46,11 +46,11 @@ def pick_lowest_score(s: Scores, v: View, g: int, u: Floats, now: float, key: in
     n = v.size[g]
     first, base = g * v.stride, v.balancer[g] * v.stride
     best = v.hosts[first]
-    lowest = score_of(s, v.outstanding[base + best], base + best)
+    lowest = s.score[base + best]
     tied = 1
     for j in range(1, n):
         e = v.hosts[first + j]
-        score = score_of(s, v.outstanding[base + e], base + e)
+        score = s.score[base + e]
         if score < lowest:
             best, lowest, tied = e, score, 1
         elif score == lowest:
@@ -60,11 +60,18 @@ def pick_lowest_score(s: Scores, v: View, g: int, u: Floats, now: float, key: in
     wanted = int(u[0] * tied)
     for j in range(n):
         e = v.hosts[first + j]
-        if score_of(s, v.outstanding[base + e], base + e) == lowest:
+        if s.score[base + e] == lowest:
             if wanted == 0:
                 return e  # type: ignore[no-any-return]
             wanted -= 1
     return best  # type: ignore[no-any-return]
+
+
+@kernel
+def score_sent(s: Scores, v: View, p: int, e: int, now: float) -> None:
+    """Score an endpoint that has one more outstanding."""
+    at = p * v.stride + e
+    s.score[at] = score_of(s, v.outstanding[at], at)
 
 
 @kernel
@@ -79,11 +86,13 @@ def score_answered(
     there: int,
     worked: float,
 ) -> None:
-    """Take in the feedback of a response that was served."""
+    """Take in the feedback of a response that was served; score anew."""
     at = p * v.stride + e
-    if ok == 0 or math.isnan(worked) or v.pool[at] < 0:
+    if v.pool[at] < 0:
         return
-    if s.service[at] < 0.0:
+    if ok == 0 or math.isnan(worked):
+        pass
+    elif s.service[at] < 0.0:
         s.response[at] = latency
         s.service[at] = worked
         s.queue[at] = there * 1.0
@@ -92,9 +101,10 @@ def score_answered(
         s.response[at] = alpha * latency + (1.0 - alpha) * s.response[at]
         s.service[at] = alpha * worked + (1.0 - alpha) * s.service[at]
         s.queue[at] = alpha * there + (1.0 - alpha) * s.queue[at]
+    s.score[at] = score_of(s, v.outstanding[at], at)
 
 
-@kernels(pick=pick_lowest_score, answered=score_answered)
+@kernels(pick=pick_lowest_score, sent=score_sent, answered=score_answered)
 class Scores(NamedTuple):
     """The averages of every balancer, at ``p * stride + e``.
 
@@ -104,6 +114,8 @@ class Scores(NamedTuple):
         Seconds; `service` is -1 for an endpoint that has not answered.
     queue : floats
         Requests left behind at the endpoint.
+    score : floats
+        What follows from these and the outstanding requests; a pick only looks for the lowest.
     alpha, clients : float
         See `C3`.
     """
@@ -111,6 +123,7 @@ class Scores(NamedTuple):
     response: Floats
     service: Floats
     queue: Floats
+    score: Floats
     alpha: float
     clients: float
 
@@ -176,6 +189,9 @@ class C3(Balancer):
                     response[at], service[at] = old.response[at], old.service[at]
                     queue[at] = old.queue[at]
         clients = entries / max(view.stride, 1) if self.clients is None else self.clients
-        return Scores(
-            make.floats(response), make.floats(service), make.floats(queue), self.alpha, clients
-        )
+        score = [0.0] * entries
+        averages = (make.floats(values) for values in (response, service, queue, score))
+        made = Scores(*averages, self.alpha, clients)
+        for at in range(entries):
+            made.score[at] = score_of(made, view.outstanding[at], at)
+        return made

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ..parts import part
-from .rule import Balancer, Floats, Make, Pool, Rule, View, kernel, kernels
+from .rule import Balancer, Floats, Ints, Make, Pool, Rule, View, kernel, kernels
 
 __all__ = ["SmoothRoundRobin"]
 
@@ -20,16 +20,17 @@ __all__ = ["SmoothRoundRobin"]
 @kernel
 def pick_largest_current(s: Currents, v: View, g: int, u: Floats, now: float, key: int) -> int:
     """Give everyone its weight, and take the sum from the first of those that have most."""
-    base = g * v.stride
-    best, most = -1, 0.0
-    for place in range(base, base + v.size[g]):
-        at = base + v.hosts[place]
-        has = s.current[at] + s.weights[at]
-        s.current[at] = has
-        if best < 0 or has > most:
-            best, most = at, has
+    first = g * v.stride
+    best = first
+    most = s.current[first] + s.weights[first]
+    s.current[first] = most
+    for place in range(first + 1, first + v.size[g]):
+        has = s.current[place] + s.weights[place]
+        s.current[place] = has
+        if has > most:
+            best, most = place, has
     s.current[best] = most - s.total[g]
-    return best - base
+    return v.hosts[best]  # type: ignore[no-any-return]
 
 
 @kernels(pick=pick_largest_current, blind=True)
@@ -39,14 +40,20 @@ class Currents(NamedTuple):
     Attributes
     ----------
     current, weights : floats
-        ``current[g * stride + e]`` belongs to endpoint *e* in pool *g*.
+        ``current[g * stride + j]`` belongs to the endpoint at place *j* of pool *g*.
     total : floats, one a pool
         The sum of the weights.
+    last : floats
+        ``last[g * stride + e]``: what endpoint *e* had when it was in the pool the last time.
+    members : ints
+        The pools, as ``View.hosts`` has them; -1 behind the last.
     """
 
     current: Floats
     weights: Floats
     total: Floats
+    last: Floats
+    members: Ints
 
 
 @part
@@ -79,12 +86,23 @@ class SmoothRoundRobin(Balancer):
     ) -> Rule:
         """Return the rule, with the current weights that there were."""
         length = view.stride * len(pools)
-        current = make.floats([0.0] * length)
+        last, current, weights = [0.0] * length, [0.0] * length, [0.0] * length
         if isinstance(old, Currents) and len(old.current) == length:
-            current = make.floats(old.current)
-        weights = [0.0] * length
+            last = list(old.last)
+            for at, e in enumerate(old.members):
+                if e >= 0:
+                    last[at - at % view.stride + e] = old.current[at]
+        members = [-1] * length
         for g, pool in enumerate(pools):
-            for e, weight in zip(pool.endpoints, pool.weights, strict=True):
-                weights[g * view.stride + e] = weight
+            first = g * view.stride
+            for j, (e, weight) in enumerate(zip(pool.endpoints, pool.weights, strict=True)):
+                current[first + j], weights[first + j] = last[first + e], weight
+                members[first + j] = e
         totals = [sum(pool.weights) for pool in pools]
-        return Currents(current, make.floats(weights), make.floats(totals))
+        return Currents(
+            make.floats(current),
+            make.floats(weights),
+            make.floats(totals),
+            make.floats(last),
+            make.ints(members),
+        )
