@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from heapq import heapify, heapreplace
 from itertools import accumulate, count, cycle
+from math import ceil
+from random import Random
 
 from .plain_balancing import Mesh, Pick
 
@@ -106,7 +108,7 @@ def ring_hash(mesh: Mesh) -> Pick:
 
 
 def bounded_ring(mesh: Mesh) -> Pick:
-    """The first endpoint onwards on the ring that has less than 1.25 times the mean load."""
+    """Bounded loads as Envoy has them: from one that is full, a detour that the hash determines."""
     points, owners = _ring(mesh)
     in_flight = 0
 
@@ -117,11 +119,18 @@ def bounded_ring(mesh: Mesh) -> Pick:
     def pick(key: int, work: float) -> int:
         nonlocal in_flight
         in_flight += 1
-        bound = BOUND * in_flight / mesh.endpoints
-        place = bisect_left(points, hash((2, key))) % len(owners)
-        while mesh.outstanding[owners[place]] >= bound:
-            place = (place + 1) % len(owners)
-        return owners[place]
+        slots = ceil(BOUND * in_flight / mesh.endpoints)
+        hashed = hash((2, key))
+        first = owners[bisect_left(points, hashed) % len(owners)]
+        if mesh.outstanding[first] <= slots:
+            return first
+        detour, others = Random(hashed), list(range(mesh.endpoints))
+        for tried in range(mesh.endpoints):
+            jump = detour.randrange(tried, mesh.endpoints)
+            others[tried], others[jump] = others[jump], others[tried]
+            if mesh.outstanding[others[tried]] <= slots:
+                break
+        return others[tried]
 
     mesh.answered = answered
     return pick
