@@ -190,8 +190,14 @@ class C3(Balancer):
                     queue[at] = old.queue[at]
         clients = entries / max(view.stride, 1) if self.clients is None else self.clients
         score = [0.0] * entries
-        averages = (make.floats(values) for values in (response, service, queue, score))
-        made = Scores(*averages, self.alpha, clients)
+        made = Scores(
+            make.floats(response),
+            make.floats(service),
+            make.floats(queue),
+            make.floats(score),
+            self.alpha,
+            clients,
+        )
         for at in range(entries):
             made.score[at] = score_of(made, view.outstanding[at], at)
         return made

@@ -175,9 +175,6 @@ def _feed(
         if row == last:
             clock.stopped = True
             return
-        plan()
-
-    def plan() -> None:
         gap = next(gaps, None)
         if gap is not None:
             schedule(alarm, rank, gap)
@@ -186,7 +183,11 @@ def _feed(
 
     alarm = Alarm(fire)
     again = alarm.again
-    plan()
+    first = next(gaps, None)
+    if first is not None:
+        schedule(alarm, rank, first)
+    else:
+        over()
 
 
 def _station(
