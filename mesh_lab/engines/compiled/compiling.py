@@ -76,7 +76,9 @@ class Compiled:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         function = self._functions[name]
-
+        numba: Any = importlib.import_module("numba")
+        if numba.config.DISABLE_JIT:
+            return function
         families: dict[tuple[type, ...], Any] = {}
 
         def call(*arguments: Any) -> Any:

@@ -2,8 +2,8 @@
 
 It gives the same `TallyRun` as the reference: counts and percentiles to the last digit, means and
 utilisation up to the rounding of sums that were added up in another order.  Where one pass over the
-arrivals is enough, requests come in order of arrival, not of their ends, which moves the batches
-behind a mean's interval a little.
+arrivals is enough, requests come in order of arrival, not of their ends, and where responses take
+time, in order of their return: that moves the batches behind a mean's interval a little.
 """
 
 from __future__ import annotations
