@@ -32,17 +32,18 @@ def play_again(s: Any, tree: int, size: int, place: int, base: int) -> None:
     """
     node = size + place
     e = s.winner[tree + node]
+    best = e  # below `node`
+    key = s.first[base + e]
     while node > 1:
-        node //= 2
-        a = s.winner[tree + 2 * node]
-        b = s.winner[tree + 2 * node + 1]
-        if s.first[base + b] < s.first[base + a] or (
-            s.first[base + b] == s.first[base + a] and s.second[base + b] < s.second[base + a]
-        ):
-            a = b
-        if a != e and s.winner[tree + node] == a:
+        other = s.winner[tree + (node ^ 1)]
+        its = s.first[base + other]
+        if its < key or (its == key and s.second[base + other] < s.second[base + best]):
+            best = other
+            key = its
+        node >>= 1
+        if best != e and s.winner[tree + node] == best:
             return  # neither then nor now: above, nothing changes
-        s.winner[tree + node] = a
+        s.winner[tree + node] = best
 
 
 def played(
