@@ -1,0 +1,1 @@
+"""How events travel: queues, topics and partitioned logs, with what is lost and doubled."""

@@ -1,0 +1,1 @@
+"""The partitioned log: its pure rules, and what runs them."""
