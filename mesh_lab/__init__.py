@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import replicated
 from .balancing import (
     C3,
     Balancer,
@@ -73,6 +74,7 @@ from .distributions import (
 )
 from .draws import Draws
 from .errors import (
+    ConflictError,
     DataError,
     Deadlock,
     EventError,
@@ -84,12 +86,14 @@ from .errors import (
     ScenarioError,
     ScenarioFileError,
     StatisticsError,
+    StoreError,
     TraceError,
     UnstableError,
 )
 from .events import AllOf, AnyOf, Event, causes, change_event
 from .explain import explain
 from .live import Reply, build
+from .replicated import Cluster, ClusterRun, Isolations, NetworkPartition
 from .run import Run
 from .saving import load_run
 from .scenario import Scenario
@@ -118,7 +122,8 @@ from .stations.service import Service
 from .stations.sight import Sight
 
 if TYPE_CHECKING:
-    from . import course, plots, statistics, study, theory
+    from . import course, plots, statistics, store, study, theory
+    from .store import EventStore
     from .study import compare, replicate, sweep
 
 __version__ = "0.1.0"
@@ -133,6 +138,9 @@ __all__ = [
     "BoundedPareto",
     "Bursts",
     "Change",
+    "Cluster",
+    "ClusterRun",
+    "ConflictError",
     "DataError",
     "Deadlock",
     "Deterministic",
@@ -146,6 +154,7 @@ __all__ = [
     "Erlang",
     "Event",
     "EventError",
+    "EventStore",
     "ExerciseError",
     "Exponential",
     "Fail",
@@ -157,6 +166,7 @@ __all__ = [
     "HyperExponential",
     "InvariantError",
     "IptablesChain",
+    "Isolations",
     "Join",
     "JoinIdleQueue",
     "JoinShortestQueue",
@@ -175,6 +185,7 @@ __all__ = [
     "Merge",
     "MeshLabError",
     "Mixture",
+    "NetworkPartition",
     "PartError",
     "PeakEwma",
     "PlotError",
@@ -205,6 +216,7 @@ __all__ = [
     "SmoothRoundRobin",
     "StaticStride",
     "StatisticsError",
+    "StoreError",
     "TimeVarying",
     "TraceError",
     "Uniform",
@@ -226,20 +238,24 @@ __all__ = [
     "plots",
     "policy_table",
     "replicate",
+    "replicated",
     "simulate",
     "statistics",
+    "store",
     "study",
     "sweep",
     "theory",
 ]
 
-# imported when first asked for, because they need SciPy, matplotlib or joblib
+# imported when first asked for, because they need SciPy, matplotlib, joblib or SQLAlchemy
 _LATER = {
+    "EventStore": "store",
     "compare": "study",
     "course": "",
     "plots": "",
     "replicate": "study",
     "statistics": "",
+    "store": "",
     "study": "",
     "sweep": "study",
     "theory": "",

@@ -8,6 +8,7 @@ An error names the part, the field, what was given and what is allowed.  All of 
 from __future__ import annotations
 
 __all__ = [
+    "ConflictError",
     "DataError",
     "Deadlock",
     "EventError",
@@ -19,6 +20,7 @@ __all__ = [
     "ScenarioError",
     "ScenarioFileError",
     "StatisticsError",
+    "StoreError",
     "TraceError",
     "UnstableError",
 ]
@@ -94,3 +96,58 @@ class Deadlock(MeshLabError, RuntimeError):  # noqa: N818  (the field's word for
 
 class InvariantError(MeshLabError, AssertionError):
     """A run breaks a law that every run obeys: a fault of the engine, never of the scenario."""
+
+
+class StoreError(MeshLabError, RuntimeError):
+    """An event store cannot do what was asked, and nothing of it was done unless it says so.
+
+    Parameters
+    ----------
+    store : str
+        The store, as its URL without the password.
+    reason : str
+        One word, or a few, for programs: ``"full"``, ``"locked"``, ``"read-only"``, ``"missing"``,
+        ``"foreign"``, ``"newer"``, ``"unreachable"``, ``"denied"``, ``"lost"``, ``"unknown"``,
+        ``"too large"``, ``"damaged"``, ``"driver"``, ``"closed"``, ``"busy"``, ``"deadlock"``,
+        ``"unfinished"``, ``"file"``.
+    problem : str
+        What happened.
+    advice : str
+        What to do.
+    """
+
+    def __init__(self, store: str, reason: str, problem: str, advice: str) -> None:
+        super().__init__(store, reason, problem, advice)
+        self.store = store
+        self.reason = reason
+        self.problem = problem
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"event store {self.store}: {self.problem}; {self.advice}"
+
+
+class ConflictError(MeshLabError, RuntimeError):
+    """A stream was not at the version that an append expected: somebody else was quicker.
+
+    Parameters
+    ----------
+    stream : str
+        The stream.
+    expected, actual : int
+        The version that the append expected, and the one that the stream has; 0 is a stream
+        without events.
+    """
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(stream, expected, actual)
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+    def __str__(self) -> str:
+        return (
+            f"stream {self.stream!r}: version {self.expected} was expected, but it is at version "
+            f"{self.actual}; nothing was appended. Read what came in between, decide anew, and "
+            "append again"
+        )

@@ -12,7 +12,9 @@ from tools.environment import ROOT
 # What has another name on conda-forge than on PyPI.
 RENAMED = {
     "matplotlib": "matplotlib-base",
+    "PyMySQL": "pymysql",
     "PyYAML": "pyyaml",
+    "SQLAlchemy": "sqlalchemy",
     "types-PyYAML": "types-pyyaml",
     "xxhash": "python-xxhash",
 }

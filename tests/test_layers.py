@@ -26,11 +26,13 @@ ORDER = (
     ("refusal",),
     ("parts",),
     ("distributions", "draws", "events", "statistics", "theory", "yaml_subset"),
+    ("store",),
     ("clock",),
     ("ledger",),
     ("balancing",),
     ("stations",),
     ("sources",),
+    ("replicated",),
     ("files",),
     ("fitting",),
     ("scenario",),
@@ -63,6 +65,7 @@ ALONE = {
     "statistics": {"errors"},
     "distributions": {"errors", "parts"},
     "events": {"errors", "frozen"},
+    "store": {"atomic", "errors", "events"},
 }
 
 
@@ -129,6 +132,7 @@ def test_some_rooms_know_nothing_of_the_simulator(alone: str) -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     heavy = {"pandas", "scipy", "matplotlib", "joblib", "pyarrow", "pydantic", "yaml", "IPython"}
+    heavy |= {"sqlalchemy"}
     code = "import sys, mesh_lab; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "numpy" in done.stdout.split()

@@ -1,0 +1,149 @@
+"""How a store connects: one place for what SQLite, MySQL/MariaDB and PostgreSQL need to be told.
+
+**SQLite** runs in WAL mode (https://www.sqlite.org/wal.html): readers and the one writer do not
+wait for each other.  With ``synchronous=FULL`` a commit returns after the log is on the disk; with
+``NORMAL`` it may return before, so a power cut (not the death of a process) can take the last
+commits, while the file stays whole (https://www.sqlite.org/pragma.html#pragma_synchronous).
+Transactions that write begin with ``BEGIN IMMEDIATE``: one that reads first and writes later would
+fail when another has written in between, without waiting.  A database in memory has one connection,
+which all threads take turns with.
+
+**MySQL and MariaDB** read what is committed (``READ COMMITTED``): under their default a
+transaction that has read once would not see the newest version of a stream.  Strict mode is
+switched on, or they would cut text that is too long and say nothing.  Whether a commit waits for
+the disk is the server's own setting (``innodb_flush_log_at_trx_commit``, 1 by default: it does).
+
+**PostgreSQL** waits for the disk unless ``durable=False`` sets ``synchronous_commit`` to off.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc, pool
+
+from ..errors import StoreError
+
+__all__ = ["READS", "connect"]
+
+READS = {"mesh_lab_reads": True}  # a connection's option: its transactions only read
+
+# the drivers that are tried, where a URL names none
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+_EXTRAS = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgres"}
+_URLS = (
+    "'sqlite:///shop.db', 'sqlite://' (in memory), 'mysql+pymysql://user:password@host/database' "
+    "or 'postgresql+psycopg://user:password@host/database'"
+)
+
+
+def connect(given: str, timeout: float, *, durable: bool) -> tuple[sa.Engine, str]:
+    """Return the engine for a URL, and the store's name for errors, which has no password.
+
+    Raises
+    ------
+    StoreError
+        When it is no URL of a database that a store can use, its driver is not installed, or the
+        folder of an SQLite file is missing.
+    """
+    url = _url(given)
+    name = url.render_as_string(hide_password=True)
+    kind = url.get_backend_name()
+    options: dict[str, Any] = {}
+    if kind == "sqlite":
+        memory = _is_memory(url)
+        if not memory:
+            _check_path(url, name)
+        options["connect_args"] = {"timeout": timeout, "check_same_thread": False}
+        options["poolclass"] = pool.QueuePool
+        options["pool_timeout"] = timeout if memory else 30.0
+        options |= {"pool_size": 1, "max_overflow": 0} if memory else {"max_overflow": -1}
+    elif kind == "postgresql":
+        later = "" if durable else " -c synchronous_commit=off"
+        options["connect_args"] = {
+            "connect_timeout": max(2, math.ceil(timeout)),
+            "options": f"-c lock_timeout={math.ceil(1000 * timeout)}{later}",
+        }
+    else:
+        options["connect_args"] = {
+            "connect_timeout": max(1, math.ceil(timeout)),
+            "init_command": f"SET SESSION innodb_lock_wait_timeout = {max(1, math.ceil(timeout))}, "
+            "SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+        }
+    if kind != "sqlite":
+        options |= {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+    try:
+        engine = sa.create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            name,
+            "driver",
+            f"the driver {error.name!r} is not installed",
+            f"install it with: pip install 'mesh_lab[{_EXTRAS[kind]}]'",
+        ) from None
+    if kind == "sqlite":
+        _tell_sqlite(engine, durable=durable)
+    return engine, name
+
+
+def _url(given: str) -> sa.URL:
+    try:
+        url = sa.make_url(given)
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        kind = url.get_backend_name()
+    except (exc.ArgumentError, ValueError, TypeError):
+        kind = ""
+    if kind not in _EXTRAS and kind != "sqlite":
+        # what is no URL may hold a password all the same
+        shown = given if isinstance(given, str) and "@" not in given else type(given).__name__
+        raise StoreError(
+            repr(shown), "foreign", "this is no URL of a database", f"give one such as {_URLS}"
+        ) from None
+    return url
+
+
+def _is_memory(url: sa.URL) -> bool:
+    there = url.database or ""
+    return there in ("", ":memory:") or "mode=memory" in there or url.query.get("mode") == "memory"
+
+
+def _check_path(url: sa.URL, name: str) -> None:
+    there = str(url.database)
+    if there.startswith("file:"):
+        there = unquote(there.removeprefix("file:").partition("?")[0])
+    path = Path(there)
+    if path.is_dir():
+        raise StoreError(name, "missing", "this is a folder", "name a file in it")
+    if not path.parent.is_dir():
+        raise StoreError(
+            name,
+            "missing",
+            f"the folder {str(path.parent)!r} is not there",
+            "make it first, or correct the path",
+        )
+
+
+def _tell_sqlite(engine: sa.Engine, *, durable: bool) -> None:
+    level = "FULL" if durable else "NORMAL"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours, below
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA synchronous = {level}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("mesh_lab_reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,325 @@
+"""The store's face: append with an expected version, read, subscribe, and what is built on it.
+
+The rules are those of optimistic concurrency: a writer says which version of the stream its
+decision was made on, and if the stream has moved on since, nothing is written and it decides anew
+(H. T. Kung and J. T. Robinson, "On optimistic methods for concurrency control", 1981; recalled).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from ..events import Event
+from .database import Database
+from .exporting import export
+from .names import stream_name
+from .projecting import Projection
+from .reading import Subscription, choose, pages, whole
+from .relaying import Relay
+from .rows import Recorded
+from .schema import EVENTS, HEAD
+from .snapshots import Snapshot, fold, save_snapshot, snapshot
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from .capturing import Capture
+
+__all__ = ["EventStore"]
+
+_POSITION = sa.select(HEAD.c.position).where(HEAD.c.one == 1)
+
+
+class EventStore(Database):
+    """Events kept in a database: streams of them, and all of them in one order.
+
+    Parameters
+    ----------
+    url : str
+        ``"sqlite:///shop.db"`` (a file, made if it is missing), ``"sqlite://"`` (in memory),
+        ``"mysql+pymysql://user:password@host/database"`` (MySQL or MariaDB, extra ``mysql``) or
+        ``"postgresql+psycopg://user:password@host/database"`` (extra ``postgres``).
+    timeout : float, optional
+        Seconds to wait for a connection, or for others who hold a lock.
+    durable : bool, optional
+        Whether an append waits until it is on the disk.  Without, a power cut may take the last
+        appends (the death of a process takes none).  MySQL has only the server's own setting.
+    beside : bool, optional
+        Whether the tables may be made in a database that has others already.
+
+    Raises
+    ------
+    StoreError
+        When the database cannot be reached or used: which, what happened, what to do.
+
+    Notes
+    -----
+    Threads may share a store.  Processes must not: each opens its own.
+
+    Examples
+    --------
+    >>> from mesh_lab import Event
+    >>> store = EventStore("sqlite://")
+    >>> placed = Event(id="1", source="/shop", type="order.placed", data={"eur": 5})
+    >>> store.append("order-17", placed, expected="none")
+    range(1, 2)
+    >>> [(kept.position, kept.version, kept.event.type) for kept in store.read("order-17")]
+    [(1, 1, 'order.placed')]
+    >>> store.append("order-17", Event(id="2", source="/shop", type="order.paid"), expected=0)
+    Traceback (most recent call last):
+        ...
+    mesh_lab.errors.ConflictError: stream 'order-17': version 0 was expected, but it is at version \
+1; nothing was appended. Read what came in between, decide anew, and append again
+    >>> store.close()
+    """
+
+    def append(
+        self, stream: str, events: Event | Iterable[Event], *, expected: int | str = "any"
+    ) -> range:
+        """Append events to a stream, all of them or none; return when they are kept.
+
+        Parameters
+        ----------
+        stream : str
+            Its name; the first append makes the stream.
+        events : Event or iterable of Event
+            One or several.  Many at once are far quicker than one by one.
+        expected : int or str, optional
+            The version that the stream must have now (its number of events); ``"none"`` for a
+            stream that must be new; ``"any"``, the default, for no check.
+
+        Returns
+        -------
+        range
+            The positions of the events in the global order.
+
+        Raises
+        ------
+        ConflictError
+            When the stream has another version; it names both, and nothing was appended.
+        StoreError
+            When the database refuses.
+        """
+        with self.transaction() as transaction:
+            return transaction.append(stream, events, expected=expected)
+
+    @property
+    def position(self) -> int:
+        """The position of the last event, 0 without any: also the number of events."""
+        with self.reading() as connection:
+            return int(connection.execute(_POSITION).scalar_one())
+
+    def version(self, stream: str) -> int:
+        """Return the version of a stream, the number of its events; 0 when there is none."""
+        newest = sa.select(sa.func.max(EVENTS.c.version)).where(
+            EVENTS.c.stream == stream_name(stream)
+        )
+        with self.reading() as connection:
+            return int(connection.execute(newest).scalar() or 0)
+
+    def streams(self) -> dict[str, int]:
+        """Return every stream and its version, by name."""
+        versions = (
+            sa.select(EVENTS.c.stream, sa.func.max(EVENTS.c.version))
+            .group_by(EVENTS.c.stream)
+            .order_by(EVENTS.c.stream)
+        )
+        with self.reading() as connection:
+            return {row.stream: row[1] for row in connection.execute(versions)}
+
+    def read(self, stream: str, *, after: int = 0, batch: int = 1000) -> Iterator[Recorded]:
+        """Read a stream in its order, as it is when the reading begins.
+
+        Parameters
+        ----------
+        stream : str
+            Its name; a stream that is not there is empty.
+        after : int, optional
+            The version after which to begin.
+        batch : int, optional
+            Events that are fetched, and held, at once.
+        """
+        found = pages(
+            self, choose(), whole("after", after, 0), whole("batch", batch, 1), stream_name(stream)
+        )
+        return (recorded for one in found for recorded in one)
+
+    def read_all(
+        self,
+        *,
+        after: int = 0,
+        types: str | Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        batch: int = 1000,
+    ) -> Iterator[Recorded]:
+        """Read the events of all streams in the global order, as they are when it begins.
+
+        Parameters
+        ----------
+        after : int, optional
+            The position after which to begin.
+        types : str or iterable of str, optional
+            Only events of these types.
+        since, until : datetime, optional
+            Only events that happened at `since` or later, and before `until`: by the event's own
+            time, or when it was recorded if it has none.
+        batch : int, optional
+            Events that are fetched, and held, at once.
+        """
+        chosen = choose(types, since, until)
+        found = pages(self, chosen, whole("after", after, 0), whole("batch", batch, 1))
+        return (recorded for one in found for recorded in one)
+
+    def subscribe(
+        self,
+        *,
+        after: int = 0,
+        types: str | Iterable[str] | None = None,
+        batch: int = 1000,
+        poll: float = 0.1,
+        idle: float | None = None,
+    ) -> Subscription:
+        """Catch up with all events after a position, then wait for those to come.
+
+        Parameters
+        ----------
+        after, types, batch
+            As for `read_all`.
+        poll : float, optional
+            Seconds between two looks when there is nothing new.
+        idle : float, optional
+            End when nothing new has come for so many seconds; 0 ends when all is read.  None, the
+            default, never ends.
+
+        Returns
+        -------
+        Subscription
+            An iterator of `Recorded`, with its `position`.
+        """
+        chosen = choose(types)
+        return Subscription(self, chosen, after=after, batch=batch, poll=poll, idle=idle)
+
+    def projection(
+        self,
+        name: str,
+        handle: Callable[[Recorded, Transaction], object],
+        *,
+        types: str | Iterable[str] | None = None,
+        batch: int = 500,
+    ) -> Projection:
+        """Return a projection: a table, or anything else, that is worked out from the events.
+
+        See `Projection`.
+        """
+        return Projection(self, name, handle, types=types, batch=batch)
+
+    def relay(
+        self,
+        name: str,
+        send: Callable[[Event], object],
+        *,
+        types: str | Iterable[str] | None = None,
+        batch: int = 100,
+    ) -> Relay:
+        """Return a relay, which sends events on: in order, each at least once.
+
+        See `Relay`.
+        """
+        return Relay(self, name, send, types=types, batch=batch)
+
+    def capture(self, table: str, *, source: str = "/database") -> Capture:
+        """Return what turns the changes of a table in this database into events.
+
+        See `Capture`.
+        """
+        from .capturing import Capture
+
+        return Capture(self, table, source=source)
+
+    def fold(
+        self,
+        stream: str,
+        apply: Callable[[Any, Event], Any],
+        initial: Any,
+        *,
+        name: str | None = None,
+        every: int = 100,
+    ) -> Snapshot:
+        """Return what a stream's events add up to, from the last snapshot if there is one.
+
+        Parameters
+        ----------
+        stream : str
+            The stream.
+        apply : callable
+            Called with the state and the next event, returns the next state.
+        initial : JSON value
+            The state before the first event.
+        name : str, optional
+            Keep snapshots under this name.  Take another name when `apply` changes.
+        every : int, optional
+            Keep one when so many events were applied since the last.
+
+        Returns
+        -------
+        Snapshot
+            The state, and the version of the stream that it is of.
+
+        Examples
+        --------
+        >>> from mesh_lab import Event
+        >>> store = EventStore("sqlite://")
+        >>> paid = [Event(id=str(n), source="/shop", type="paid", data={"eur": n}) for n in (1, 2)]
+        >>> _ = store.append("purse", paid)
+        >>> store.fold("purse", lambda total, event: total + event.data["eur"], 0)
+        Snapshot(state=3, version=2)
+        >>> store.close()
+        """
+        return fold(self, stream, apply, initial, name=name, every=every)
+
+    def snapshot(self, stream: str, name: str) -> Snapshot | None:
+        """Return the snapshot that is kept of a stream under a name, if there is one."""
+        return snapshot(self, stream, name)
+
+    def save_snapshot(self, stream: str, name: str, state: Any, version: int) -> None:
+        """Keep a stream's state at a version; a snapshot of a later version stays.
+
+        Raises
+        ------
+        ValueError
+            When the state is no JSON value, or the stream has not come to that version.
+        """
+        save_snapshot(self, stream, name, state, version)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        after: int = 0,
+        types: str | Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        batch: int = 10_000,
+    ) -> int:
+        """Write events to a Parquet file, and return how many.
+
+        Parameters
+        ----------
+        path : path
+            The file; it is the old one or the new one, whatever happens in between.
+        after, types, since, until, batch
+            As for `read_all`; a batch is a row group.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be written.
+        """
+        chosen = choose(types, since, until)
+        return export(self, Path(path), chosen, whole("after", after, 0), whole("batch", batch, 1))

@@ -1,0 +1,124 @@
+"""An event as a row, and a row as an event: every attribute survives the way there and back.
+
+JSON data is kept as JSON text and bytes as bytes, in a column each.  The time of an event is kept
+twice: as the text of RFC 3339 with its zone, which gives it back as it was, and as microseconds
+since 1970 (UTC), which can be compared.  An event without a time counts as having happened when it
+was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from ..errors import EventError
+from ..events import Event
+from .schema import EVENTS, NAME
+
+__all__ = ["COLUMNS", "Recorded", "decode", "encode", "microseconds", "now"]
+
+COLUMNS = tuple(EVENTS.c.keys())
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Recorded(NamedTuple):
+    """An event where it lies in a store.
+
+    Parameters
+    ----------
+    position : int
+        Its place in the global order: 1, 2, 3, ... without gaps.
+    stream : str
+        The stream it was appended to.
+    version : int
+        Its place in the stream: 1, 2, 3, ... without gaps.
+    event : Event
+        The event.
+    recorded : datetime
+        When it was appended, by the clock of the process that did it (UTC).
+    """
+
+    position: int
+    stream: str
+    version: int
+    event: Event
+    recorded: datetime
+
+
+def now() -> int:
+    """Return the microseconds since 1970, as rows hold them."""
+    return time.time_ns() // 1000
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment, which must have a zone, as microseconds since 1970 (UTC), exactly.
+
+    Examples
+    --------
+    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
+    1000005
+    """
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def encode(event: Event, recorded: int) -> tuple[Any, ...]:
+    """Return the columns of an event after `position`, `stream` and `version`.
+
+    Raises
+    ------
+    EventError
+        When its type is too long for an index.
+    """
+    if len(event.type) > NAME:
+        raise EventError(
+            f"type: has {len(event.type)} characters, but a store finds events by their type, "
+            f"which must have at most {NAME}"
+        )
+    data, moment = event.data, event.time
+    raw = isinstance(data, bytes)
+    return (
+        recorded,
+        recorded if moment is None else (moment - _EPOCH) // _MICROSECOND,
+        None if moment is None else moment.isoformat(),
+        event.id,
+        event.source,
+        event.type,
+        event.subject,
+        event.key,
+        event.datacontenttype,
+        event.dataschema,
+        None if data is None or raw else _json(data),
+        data if raw else None,
+        _json(event.extensions) if event.extensions else None,
+    )
+
+
+def decode(row: Sequence[Any]) -> Recorded:
+    """Return what a row of all `COLUMNS` holds.
+
+    Raises
+    ------
+    EventError
+        When the row was changed so that it is no event any more.
+    """
+    position, stream, version, recorded, _, moment, id, source, type = row[:9]
+    subject, key, datacontenttype, dataschema, data, data_bytes, extensions = row[9:]
+    event = Event(
+        id=id,
+        source=source,
+        type=type,
+        subject=subject,
+        time=None if moment is None else datetime.fromisoformat(moment),
+        key=key,
+        datacontenttype=datacontenttype,
+        dataschema=dataschema,
+        data=json.loads(data) if data is not None else data_bytes,
+        extensions=json.loads(extensions) if extensions is not None else {},
+    )
+    return Recorded(position, stream, version, event, _EPOCH + timedelta(microseconds=recorded))
