@@ -59,8 +59,8 @@ def simulate(
         until all have ended and no message is under way; hints that wait for a node to come back
         do not keep it going.
     until : float, optional
-        Stop at this time: events strictly before it happen.  Without `requests` and `until` the
-        sources must end by themselves, as a recorded trace does.
+        Stop at this time, not before: events strictly before it happen.  Without `requests` and
+        `until` the sources must end by themselves, as a recorded trace does.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def simulate(
     history = History()
     store = Store(cluster, clock, draws, history)
     Fates(store, draws)
-    stop = _Countdown(requests, store)
+    stop = _Countdown(requests, until, store)
     made = [
         _Arrivals(
             store, source, source is writes, source.key or keys or Keys(100), rank, draws, stop
@@ -114,10 +114,11 @@ def simulate(
 class _Countdown:
     """Knows when there will be no more operations."""
 
-    __slots__ = ("_left", "_store", "sources")
+    __slots__ = ("_left", "_store", "_until", "sources")
 
-    def __init__(self, requests: int | None, store: Store) -> None:
+    def __init__(self, requests: int | None, until: float | None, store: Store) -> None:
         self._left = math.inf if requests is None else int(requests)
+        self._until = until
         self._store = store
         self.sources = 0  # that go on
 
@@ -128,7 +129,7 @@ class _Countdown:
 
     def one_source_less(self) -> None:
         self.sources -= 1
-        if not self.sources:
+        if not self.sources and self._until is None:
             self._store.clock.stopped = True
             self._store.rest()
 
