@@ -28,9 +28,11 @@ from sqlalchemy import event, exc, pool
 
 from ..errors import StoreError
 
-__all__ = ["READS", "connect"]
+__all__ = ["OUTSIDE", "READS", "connect"]
 
-READS = {"mesh_lab_reads": True}  # a connection's option: its transactions only read
+# what a connection's transactions begin with on SQLite, where they do not write, and no transaction
+READS = {"mesh_lab_begin": "BEGIN"}
+OUTSIDE = {"mesh_lab_begin": ""}
 
 # the drivers that are tried, where a URL names none
 _DRIVERS = {
@@ -145,5 +147,6 @@ def _tell_sqlite(engine: sa.Engine, *, durable: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get("mesh_lab_reads")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        words = connection.get_execution_options().get("mesh_lab_begin", "BEGIN IMMEDIATE")
+        if words:
+            connection.exec_driver_sql(words)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ..errors import StoreError
-from .connecting import READS, connect
+from .connecting import OUTSIDE, READS, connect
 from .refusals import refusal, refused, unknown
 from .schema import prepare
 from .transaction import Transaction, insert_statement
@@ -58,7 +58,7 @@ class Database:
         """Switch an SQLite file to WAL mode, which the file remembers."""
         if self._engine.dialect.name != "sqlite":
             return
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self._engine.connect().execution_options(**OUTSIDE) as connection:
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
             if mode == "delete":  # not in memory, and not in WAL mode already
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")

@@ -121,12 +121,12 @@ def _reason(error: exc.DBAPIError) -> str | None:
         while name and name not in _SQLITE:  # SQLITE_BUSY_SNAPSHOT is a kind of SQLITE_BUSY
             name = name.rpartition("_")[0]
         return _SQLITE.get(name)
-    state = getattr(orig, "sqlstate", None)
-    if isinstance(state, str):
-        return _POSTGRESQL.get(state)
     arguments = getattr(orig, "args", ())
     if arguments and isinstance(arguments[0], int):
         return _MYSQL.get(arguments[0])
+    state = getattr(orig, "sqlstate", None)
+    if isinstance(state, str):
+        return _POSTGRESQL.get(state)
     if error.connection_invalidated:
         return "lost"
     text = str(orig).lower()  # libpq gives no code for what happens before there is a session
