@@ -93,6 +93,13 @@ from .errors import (
 from .events import AllOf, AnyOf, Event, causes, change_event
 from .explain import explain
 from .live import Reply, build
+from .messaging.backoff import Backoff
+from .messaging.consumer import Consumer
+from .messaging.link import Link
+from .messaging.presets import rabbitmq, sqs, sqs_fifo
+from .messaging.queue import MessageQueue
+from .messaging.redrive import Redrive
+from .messaging.topic import Topic
 from .replicated import Cluster, ClusterRun, Isolations, NetworkPartition
 from .run import Run
 from .saving import load_run
@@ -134,6 +141,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Aperture",
+    "Backoff",
     "Balancer",
     "BoundedPareto",
     "Bursts",
@@ -141,6 +149,7 @@ __all__ = [
     "Cluster",
     "ClusterRun",
     "ConflictError",
+    "Consumer",
     "DataError",
     "Deadlock",
     "Deterministic",
@@ -177,6 +186,7 @@ __all__ = [
     "LeastRequest",
     "LeastWorkLeft",
     "Leave",
+    "Link",
     "LoadReports",
     "LocalityWeighted",
     "LogNormal",
@@ -184,6 +194,7 @@ __all__ = [
     "MapHash",
     "Merge",
     "MeshLabError",
+    "MessageQueue",
     "Mixture",
     "NetworkPartition",
     "PartError",
@@ -198,6 +209,7 @@ __all__ = [
     "Random",
     "RandomSubset",
     "Recover",
+    "Redrive",
     "Rendezvous",
     "Renewal",
     "Replay",
@@ -218,6 +230,7 @@ __all__ = [
     "StatisticsError",
     "StoreError",
     "TimeVarying",
+    "Topic",
     "TraceError",
     "Uniform",
     "UnstableError",
@@ -237,9 +250,12 @@ __all__ = [
     "picks",
     "plots",
     "policy_table",
+    "rabbitmq",
     "replicate",
     "replicated",
     "simulate",
+    "sqs",
+    "sqs_fifo",
     "statistics",
     "store",
     "study",

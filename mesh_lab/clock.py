@@ -60,7 +60,7 @@ class Alarm:
 class Clock:
     """The environment as the parts use it, and the agenda of the present instant."""
 
-    __slots__ = ("_done", "agenda", "env", "schedule", "stopped")
+    __slots__ = ("_done", "agenda", "env", "held", "schedule", "stopped")
 
     def __init__(self, env: simpy.Environment) -> None:
         self.env = env
@@ -68,6 +68,8 @@ class Clock:
         self.schedule: Callable[[Any, Any, float], None] = env.schedule
         self.agenda: deque[tuple[Callable[[Any], object], Any]] = deque()
         self.stopped = False  # sources make no more arrivals
+        # whether something besides requests still moves (events in queues)
+        self.held: Callable[[], bool] | None = None
         self._done: simpy.Event | None = None
 
     def drain(self) -> None:
@@ -84,7 +86,9 @@ class Clock:
             self.finish()
 
     def finish(self) -> None:
-        """End the run: nothing that could still change a row is left."""
+        """End the run: no request is in flight any more (and nothing else holds it up)."""
+        if self.held is not None and self.held():
+            return
         done = self._done
         if done is not None and not done.triggered:
             self._end(done, None)

@@ -11,6 +11,8 @@ import simpy
 from .clock import Alarm
 from .engines.assembly import Assembly
 from .ledger import OUTCOMES, Ledger, Request
+from .messaging.message import Message
+from .messaging.post import Post
 from .scenario import Scenario
 from .simulate import check_arguments, run_assembly
 from .stations.crew import Workers
@@ -77,6 +79,7 @@ class _Told(Assembly):
         self.workers_kind = _bound(_ToldWorkers, self)
         self.shared_kind = _bound(_ToldShared, self)
         self.ledger_kind = _bound(_ToldLedger, self)
+        self.post_kind = _bound(_ToldPost, self)
         super().__init__(env, scenario, seed)
 
     def say(self, request: Request, what: str) -> None:
@@ -104,6 +107,14 @@ class _ToldLedger(Ledger):
         self.assembly.requests[request.row] = request
         self.assembly.say(request, "arrives")
         return request
+
+
+class _ToldPost(Post):
+    assembly: _Told
+
+    def say(self, message: Message, what: str) -> None:
+        who = f"{message.source} #{message.number}"
+        self.assembly.log.append(f"{self.clock.env.now:10.6f}  {who}  {what}")
 
 
 class _ToldLine(Line):

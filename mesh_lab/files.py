@@ -34,6 +34,12 @@ from . import balancing, distributions
 from .atomic import replacing
 from .balancing import eligible
 from .errors import PartError, ScenarioFileError
+from .messaging.backoff import Backoff
+from .messaging.consumer import Consumer
+from .messaging.link import Link
+from .messaging.queue import MessageQueue
+from .messaging.redrive import Redrive
+from .messaging.topic import Topic
 from .sources.access_log import AccessLog
 from .sources.closed import Users
 from .sources.keys import Keys
@@ -52,7 +58,10 @@ __all__ = ["dump", "load", "replacing", "write"]
 VERSION = 1
 
 _SOURCES = (AccessLog, Bursts, Merge, Poisson, PoissonBatches, Renewal, Replay, TimeVarying, Users)
-PARTS: dict[str, Any] = {kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service)}
+_MESSAGING = (MessageQueue, Topic, Consumer, Redrive)
+PARTS: dict[str, Any] = {
+    kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING)
+}
 _NOT_DECLARED = {"Balancer", "Change", "Known"}  # bases, and what only engines make
 KINDS: dict[str, Any] = {
     **PARTS,
@@ -64,6 +73,8 @@ KINDS: dict[str, Any] = {
     },
     "Keys": Keys,
     "Profile": Profile,
+    "Backoff": Backoff,
+    "Link": Link,
 }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .balancing import Balancer
 from .errors import ScenarioError
+from .messaging.checks import check_messaging
 from .sources.merge import Merge
 from .stations.handler import shares
 from .stations.queue import Queue
@@ -32,12 +33,15 @@ def check(scenario: Scenario) -> None:
     _check_exits(scenario)
     _check_carried(scenario)
     _check_keys(scenario)
+    arriving = [(source, scenario.reach(shares(source.to))) for source in scenario.sources]
+    check_messaging(scenario.channels, scenario.subscribers, arriving, perhaps)
 
 
 def _check_names(scenario: Scenario) -> None:
     seen: set[str] = set()
     merged = [s for part in scenario.parts if isinstance(part, Merge) for s in part.sources]
-    for part in (*scenario.parts, *merged):
+    parts: list[Any] = [*scenario.parts, *merged]
+    for part in parts:
         if part.name in seen:
             raise ScenarioError(f"two parts are called {part.name!r}; every name must be unique")
         seen.add(part.name)
@@ -55,12 +59,14 @@ def _check_names(scenario: Scenario) -> None:
 
 
 def _check_destinations(scenario: Scenario) -> None:
-    handlers = {handler.name: handler for handler in scenario.handlers}
+    takers: list[Any] = [*scenario.handlers, *scenario.subscribers]
+    handlers = {taker.name: taker for taker in takers}
     for part in (*scenario.sources, *scenario.stations, *scenario.handlers):
         for name in shares(getattr(part, "to", None)):
             if name in handlers:
+                kind = type(handlers[name]).__name__.lower()
                 raise ScenarioError(
-                    f"{called(part)}, to: {name!r} is a handler, and requests go to its "
+                    f"{called(part)}, to: {name!r} is a {kind}, and requests go to its "
                     f"queue; write to={handlers[name].source!r}"
                 )
             if name not in scenario.places:

@@ -61,6 +61,7 @@ class Request:
     timer: Any = None  # its time-to-live, while it waits
     due: float = 0.0  # when its work is planned to end
     key: int = -1  # the number of its key
+    subject: str | None = None  # of the event that it publishes; None: its source's name
     # notes of the balancer that sent it
     ticket: Any = None
     entered: float = 0.0  # when it was let in at its endpoint

@@ -27,12 +27,14 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
     """Return the load of each queue and service; see `mesh_lab.Scenario.check`."""
     import pandas as pd
 
-    names = scenario.places
+    names = [part.name for part in scenario.stations]
     position = {name: i for i, name in enumerate(names)}
     outside = np.zeros(len(names))
     for source in scenario.sources:
         rate = source.long_run_rate() if isinstance(source, OpenSource) else None
         for name, probability in shares(source.to).items():
+            if name not in position:
+                continue  # events, which wait in no line
             outside[position[name]] += (np.nan if rate is None else rate) * probability
     onward = np.zeros((len(names), len(names)))
     for name in names:
@@ -40,6 +42,8 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
         for crew in crews:  # several handlers of one queue: taken as equally busy
             stay = (1.0 - crew.failure) / len(crews)
             for to, probability in shares(crew.to).items():
+                if to not in position:
+                    continue
                 onward[position[name], position[to]] += probability * stay
     rates = _traffic(outside, onward)
     rows = []

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from .columns import Columns
 from .errors import ScenarioError
 from .ledger import IN_FLIGHT, OK, OUTCOMES
+from .messaging.deliveries import DeliveryColumns
+from .messaging.topic import Topic
 from .scenario import Scenario
 from .stations.service import Service
 from .timeline import Steps, added, over_time
@@ -83,12 +85,14 @@ class Run:
         *,
         duration: float,
         warmup: float = 0.0,
+        deliveries: DeliveryColumns | None = None,
     ) -> None:
         self.scenario = scenario
         self.seed = seed
         self.columns = columns
         self.duration = duration
         self.warmup = warmup
+        self.delivery_columns = deliveries
 
     def __repr__(self) -> str:
         n, flying = len(self.columns.made), self.in_flight
@@ -141,7 +145,7 @@ class Run:
             {
                 "request": c.request,
                 "parent": np.full(n, -1),
-                "service": self._named(c.station, [s.name for s in self.scenario.stations]),
+                "service": self._named(c.station, self.scenario.places),
                 "endpoint": c.endpoint,
                 "attempt": np.zeros(n, dtype=np.int64),
                 "sent": c.sent,
@@ -229,6 +233,11 @@ class Run:
             When there is no queue or service of that name.
         """
         number = self.scenario.station_number(name)
+        if number >= len(self.scenario.stations):
+            raise ScenarioError(
+                f"{name!r} has no line of requests and no workers of its own; how long its events "
+                "waited is in run.deliveries"
+            )
         part = self.scenario.stations[number]
         if endpoint is None and isinstance(part, Service) and part.endpoint_count > 1:
             return added([self.steps(name, k) for k in range(part.endpoint_count)])
@@ -238,6 +247,64 @@ class Run:
         workers = sum(crew.workers for crew in self.scenario.serving(name))
         mixed = part.discipline in {"ps", "preemptive"}
         return over_time(self.columns, here, shared_by=workers if mixed else None)
+
+    # -- deliveries ------------------------------------------------------------------------------
+
+    @cached_property
+    def deliveries(self) -> pd.DataFrame:
+        """One row an event, subscriber and attempt, in the order in which the attempts began.
+
+        Columns: `source` and `number` of the event (an answer's source is its way:
+        ``"shop/billing"``), its `key` where events have keys, `parent` (of an answer: the row of
+        the delivery that it answers; -1: a source made it) and `child` (its number among the
+        answers); `subscriber` (the queue), `consumer`, `copy` (0, 1, ...: which of the copies
+        that this queue got), `attempt` (1, 2, ... of this copy); `sent` (published, or come back),
+        `delivered`, `started`, `finished` and `acked` (when the broker knew), in seconds, NaN for
+        what never came; `outcome` and `reason`, see `mesh_lab.messaging.deliveries`; `effect`,
+        whether the handling had its effect.
+
+        Raises
+        ------
+        ScenarioError
+            When there is nothing in the scenario that delivers events.
+        """
+        return self._delivered().frame()
+
+    def delivery_report(self) -> pd.DataFrame:
+        """Return what became of the events of each subscriber, one row each.
+
+        See `mesh_lab.messaging.report.report` for the columns.
+        """
+        from .messaging.report import report
+
+        table = report(self._delivered())
+        silent = [topic.name for topic in self.scenario.channels if isinstance(topic, Topic)]
+        return table[(table["published"] > 0) | ~table.index.isin(silent)]
+
+    def lost(self, name: str) -> pd.DataFrame:
+        """Return the events that subscriber `name` will never handle, and why."""
+        from .messaging.report import lost
+
+        return lost(self._delivered(), name)
+
+    def doubled(self, name: str) -> pd.DataFrame:
+        """Return the events that subscriber `name` has handled more than once."""
+        from .messaging.report import doubled
+
+        return doubled(self._delivered(), name)
+
+    def reordered(self, name: str) -> pd.DataFrame:
+        """Return the events that subscriber `name` has handled after a later one of their key."""
+        from .messaging.report import reordered
+
+        return reordered(self._delivered(), name)
+
+    def _delivered(self) -> DeliveryColumns:
+        if self.delivery_columns is None:
+            raise ScenarioError(
+                "the scenario has no message queue, topic or log, so there are no deliveries"
+            )
+        return self.delivery_columns
 
     # -- numbers ---------------------------------------------------------------------------------
 
@@ -289,6 +356,7 @@ class Run:
             self.columns,
             duration=self.duration,
             warmup=warmup,
+            deliveries=self.delivery_columns,
         )
 
     # -- inside ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from .atomic import replacing
 from .columns import Columns
 from .errors import MeshLabError, TraceError
 from .ledger import OUTCOMES
+from .messaging.deliveries import DeliveryColumns
 from .run import Run
 from .scenario import Scenario
 from .stations.service import Service
@@ -40,16 +41,32 @@ def save(run: Run, path: str | Path) -> None:
         columns["end"] = c.own_end[c.request]
     if c.key is not None:
         columns["key"] = c.key[c.request]
-    about = {
+    about: dict[str, Any] = {
         "scenario": run.scenario.to_yaml(),
         "seed": run.seed,
         "duration": run.duration,
         "warmup": run.warmup,
         "requests": len(c.made),
     }
+    d = run.delivery_columns
+    if d is not None:  # a second table, beside the first; the shorter one is filled up with nulls
+        names_of = {name: getattr(d, name) for name in d.names()}
+        about["deliveries"] = {"visits": len(c.request), "rows": len(d), **names_of}
+        longer = max(len(c.request), len(d))
+        columns = {name: _filled(column, longer) for name, column in columns.items()}
+        for name in d.arrays():
+            columns[f"{_BESIDE}{name}"] = _filled(getattr(d, name), longer)
     table = pa.table(columns).replace_schema_metadata({"mesh_lab": json.dumps(about)})
     with replacing(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def _filled(column: Any, length: int) -> Any:
+    """Return a column of `length` entries, null behind its own."""
+    import pyarrow as pa
+
+    made = pa.array(column)
+    return pa.concat_arrays([made, pa.nulls(length - len(made), made.type)])
 
 
 def load_run(path: str | Path) -> Run:
@@ -71,6 +88,11 @@ def load_run(path: str | Path) -> Run:
     if about is None:
         raise TraceError(f"{path}: is a Parquet file, but was not written by Run.save")
     known = _known(path, about)
+    deliveries = None
+    if "deliveries" in known:
+        deliveries = _deliveries(path, known["deliveries"], table)
+        table = table.drop_columns([n for n in table.column_names if n.startswith(_BESIDE)])
+        table = table.slice(0, known["deliveries"]["visits"])
     column = {name: table[name].to_numpy() for name in table.column_names}
     try:
         scenario = Scenario.from_yaml(known["scenario"] + "\n")
@@ -95,9 +117,33 @@ def load_run(path: str | Path) -> Run:
         Columns(source=source, made=made, **column),
         duration=known["duration"],
         warmup=known["warmup"],
+        deliveries=deliveries,
     )
 
 
+def _deliveries(path: str | Path, about: Any, table: Any) -> DeliveryColumns:
+    """Return the rows of deliveries, which stand beside those of the visits."""
+    fits = isinstance(about, dict)
+    if fits:
+        counts = [about.get("visits"), about.get("rows")]
+        fits = all(type(n) is int and 0 <= n <= table.num_rows for n in counts) and all(
+            isinstance(about.get(name), list) and all(isinstance(text, str) for text in about[name])
+            for name in DeliveryColumns.names()
+        )
+    arrays = DeliveryColumns.arrays()
+    if not fits or any(f"{_BESIDE}{name}" not in table.column_names for name in arrays):
+        raise TraceError(f"{path}: what it says of the deliveries is not readable; it was changed")
+    columns: dict[str, Any] = {
+        name: table[f"{_BESIDE}{name}"].slice(0, about["rows"]).to_numpy() for name in arrays
+    }
+    names: dict[str, Any] = {name: tuple(about[name]) for name in DeliveryColumns.names()}
+    try:
+        return DeliveryColumns(**columns, **names).checked()
+    except ValueError as error:
+        raise TraceError(f"{path}, deliveries: {error}; it was changed") from None
+
+
+_BESIDE = "delivery_"  # begins the names of columns of deliveries
 _ABOUT: dict[str, tuple[type, ...]] = {
     "scenario": (str,),
     "seed": (int,),
@@ -140,6 +186,7 @@ def _check_columns(
     if n < requests or (n and not requests):
         raise TraceError(f"{path}: has {n} visits of {requests} requests; every request has one")
     replicas = [s.endpoint_count if isinstance(s, Service) else 1 for s in scenario.stations]
+    replicas += [1] * len(scenario.channels)
     limits = {
         "request": requests,
         "source": len(scenario.sources),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import fitting
 from .errors import ScenarioError, ScenarioFileError
 from .fitting import perhaps
+from .messaging.base import Channel, Subscriber
 from .sources.base import OpenSource, Source
 from .sources.merge import Merge
 from .stations.handler import Handler, WorkingFields, shares
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Scenario"]
 
-Part = Source | Queue | Handler | Service
+Part = Source | Queue | Handler | Service | Channel | Subscriber
 
 
 class Scenario:
@@ -31,7 +32,7 @@ class Scenario:
 
     Parameters
     ----------
-    *parts : Source, Queue, Handler or Service
+    *parts : Source, Queue, Handler, Service, MessageQueue, Topic, Consumer, ...
         In any order, but the order is kept: of events at one time, those of the source that was
         declared first come first.
 
@@ -58,7 +59,7 @@ class Scenario:
             if not isinstance(part, Part):
                 raise ScenarioError(
                     f"{part!r} is not a part; a scenario is made of sources, queues, handlers "
-                    "and services"
+                    "and services, or of message queues, topics, logs and their consumers"
                 )
             if type(part) in (Source, OpenSource):
                 raise ScenarioError(
@@ -92,12 +93,22 @@ class Scenario:
         return tuple(part for part in self.parts if isinstance(part, Handler))
 
     @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        """Where events are published: message queues, topics and logs, in declared order."""
+        return tuple(part for part in self.parts if isinstance(part, Channel))
+
+    @cached_property
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """Who takes events from channels, in declared order."""
+        return tuple(part for part in self.parts if isinstance(part, Subscriber))
+
+    @cached_property
     def places(self) -> tuple[str, ...]:
-        """The names of `stations`."""
-        return tuple(part.name for part in self.stations)
+        """The names of `stations`, then those of `channels`: where requests can be sent."""
+        return tuple(part.name for part in (*self.stations, *self.channels))
 
     def station_number(self, name: str) -> int:
-        """Return the place of the queue or service `name` in `stations`."""
+        """Return the place of the queue, service or channel `name` in `places`."""
         if name not in self.places:
             self[name]  # says so, if there is no such part at all
             raise ScenarioError(

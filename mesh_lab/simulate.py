@@ -19,6 +19,7 @@ from .engines.assembly import Assembly
 from .engines.compiled.driver import NotForCompiled
 from .errors import Deadlock, ScenarioError
 from .ledger import OK, Ledger
+from .messaging.deliveries import DeliveryColumns
 from .run import Run
 from .scenario import Scenario
 from .sources.base import OpenSource
@@ -124,6 +125,11 @@ def simulate(
     """
     check_arguments(scenario, seed, requests, until)
     _check_options(warmup, keep, engine)
+    if keep == "summary" and scenario.channels:
+        raise ScenarioError(
+            "keep='summary' keeps no deliveries, and so nothing of "
+            f"{scenario.channels[0].name!r}; leave keep out"
+        )
     seed = int(seed)
     requests = None if requests is None else int(requests)
     if engine == "compiled" or (engine == "auto" and _pays(scenario, requests, until)):
@@ -136,6 +142,7 @@ def simulate(
         except NotForCompiled:
             pass  # the reference comes to the same end, and can say why
     env = simpy.Environment()
+    deliveries: DeliveryColumns | None = None
     if keep == "summary":
         return _tallied(env, scenario, seed, requests, until, float(warmup), progress)
     if engine != "reference" and express.fits(scenario):
@@ -149,7 +156,9 @@ def simulate(
         assembly = Assembly(env, scenario, seed, rows=requests if only_open else None)
         run_assembly(env, assembly, requests=requests, until=until, progress=progress)
         ledger = assembly.ledger
-    return _run_of(scenario, seed, _columns(ledger), until, warmup)
+        if assembly.post is not None:
+            deliveries = assembly.post.rows.columns()
+    return _run_of(scenario, seed, _columns(ledger), until, warmup, deliveries)
 
 
 def _run_of(
@@ -158,6 +167,7 @@ def _run_of(
     columns: Columns,
     until: float | None,
     warmup: float | Literal["auto"],
+    deliveries: DeliveryColumns | None = None,
 ) -> Run:
     if until is not None:
         duration = float(until)
@@ -167,9 +177,10 @@ def _run_of(
             max(
                 np.max(finish, initial=0.0, where=~np.isnan(finish)),
                 columns.made[-1] if len(columns.made) else 0.0,
+                0.0 if deliveries is None else deliveries.last,
             )
         )
-    run = Run(scenario, seed, columns, duration=duration)
+    run = Run(scenario, seed, columns, duration=duration, deliveries=deliveries)
     if warmup == "auto":
         return run.with_warmup(_found_warmup(run))
     return run.with_warmup(float(warmup)) if warmup else run

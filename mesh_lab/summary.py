@@ -30,7 +30,7 @@ PERCENTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99, "p999": 0.999}
 
 
 def summarise(run: Run) -> pd.DataFrame:
-    """Return one row a source, queue and service.
+    """Return one row a source, queue, service and channel (of which it counts publishings).
 
     Returns
     -------
@@ -56,7 +56,7 @@ def summarise(run: Run) -> pd.DataFrame:
     shop    50000  24.86          NaN  0.04
     orders  50000  24.86          0.5  0.04
     """
-    names = [s.name for s in run.scenario.sources] + [s.name for s in run.scenario.stations]
+    names = [s.name for s in run.scenario.sources] + list(run.scenario.places)
     occurred = [
         code
         for code in range(len(OUTCOMES))

@@ -60,6 +60,7 @@ def test_no_kind_was_forgotten() -> None:
     declared += [ml.Change, ml.Endpoint, ml.Failures, ml.Keys, ml.SlowStart, ml.Eligible]
     declared += [ml.ZoneAware, ml.LocalityWeighted]
     declared += [ml.DeterministicSubset, ml.RandomSubset, ml.Aperture]
+    declared += [ml.MessageQueue, ml.Topic, ml.Consumer, ml.Redrive, ml.Backoff, ml.Link]
     assert set().union(*map(every_kind, declared)) == set(files.KINDS)
 
 

@@ -32,6 +32,7 @@ ORDER = (
     ("balancing",),
     ("stations",),
     ("sources",),
+    ("messaging",),
     ("replicated",),
     ("files",),
     ("fitting",),

@@ -22,7 +22,8 @@ def service(name: str = "s", **fields: Any) -> ml.Service:
 MISFITS = {
     "not a part": (
         lambda: ml.Scenario(source(), "orders"),  # type: ignore[arg-type]
-        "'orders' is not a part; a scenario is made of sources, queues, handlers and services",
+        "'orders' is not a part; a scenario is made of sources, queues, handlers and services, "
+        "or of message queues, topics, logs and their consumers",
     ),
     "two of one name": (
         lambda: ml.Scenario(source(), service(), ml.Queue("s")),

@@ -18,6 +18,8 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Ledger, Request
+from ..messaging.deliveries import Rows
+from ..messaging.post import Plan, Post, planned
 from ..scenario import Scenario
 from ..sources.base import Arrivals, OpenSource, pick_by
 from ..sources.closed import Loop, Users
@@ -60,6 +62,7 @@ class Assembly:
     workers_kind: type[Workers] = Workers
     shared_kind: type[SharedWorkers] = SharedWorkers
     ledger_kind: type[Ledger] = Ledger
+    post_kind: type[Post] = Post
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class Assembly:
         self.places: dict[str, Place] = {}
         self.crews: dict[str, Crew] = {}  # by the handler's name
         self._switches: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
+        self._plans: dict[str, list[Plan]] = {}  # what channels and subscribers do at set times
         self._planned = 0  # beginnings and ends of outages that are still to come
         self.live_sources: list[Arrivals | Loop] = []
         self.replicas: list[Replicas] = []
@@ -98,13 +102,41 @@ class Assembly:
                 self.places[part.name] = self._line(part, part.name, station)
         for handler in scenario.handlers:
             self._handler(handler)
+        self.post: Post | None = None
+        if scenario.channels:
+            self._messaging(scenario)
         for declared in scenario.parts:  # of outages at one time, those declared first go first
-            for start, end in getattr(declared, "outages", ()):
-                down, up = self._switches[declared.name]
-                self._at(start, down)
-                self._at(end, up)
+            if declared.name in self._switches:
+                for start, end in getattr(declared, "outages", ()):
+                    down, up = self._switches[declared.name]
+                    self._at(start, down)
+                    self._at(end, up)
+            for time, do in self._plans.get(declared.name, ()):
+                self._at(time, do)
         for place in self.replicas:
             self._changes(place)
+
+    # -- channels and subscribers --------------------------------------------------------------
+
+    def _messaging(self, scenario: Scenario) -> None:
+        """Make the channels, then those who take from them."""
+        rows = Rows(
+            [part.name for part in scenario.channels], [part.name for part in scenario.subscribers]
+        )
+        self.post = post = self.post_kind(
+            self.clock, self.ledger, self.draws, self.source_names, self._key_of, rows
+        )
+        for number, channel in enumerate(scenario.channels, start=len(scenario.stations)):
+            live = channel.live(post, number)
+            self.places[channel.name] = post.channels[channel.name] = live
+            self._plans[channel.name] = list(planned(live))
+        for subscriber in scenario.subscribers:
+            self._plans[subscriber.name] = list(planned(subscriber.live(post)))
+
+    def _key_of(self, request: Request) -> str | None:
+        sources = self.scenario.sources
+        keys = sources[request.source].key if request.source < len(sources) else None
+        return None if keys is None else keys.text(request.key)
 
     # -- stations ------------------------------------------------------------------------------
 
@@ -280,12 +312,19 @@ class Assembly:
         self.clock.schedule(Alarm(fail), CHANGE, next(ups))
 
     def _at(self, time: float, do: Callable[[float], None]) -> None:
+        post = self.post
+
         def ring(alarm: Alarm) -> None:
             self._planned -= 1
             do(time)
             self.clock.drain()
+            if post is not None:
+                post.planned -= 1
+                post.settle()
 
         self._planned += 1
+        if post is not None:
+            post.planned += 1
         self.clock.schedule(Alarm(ring), OUTAGE, time)
 
     # -- draws and choices ---------------------------------------------------------------------
@@ -365,6 +404,7 @@ class Assembly:
         """Whether anything is left that will move a request or make one."""
         return (
             self._planned > 0
+            or (self.post is not None and self.post.live > 0)
             or any(source.alive() for source in self.live_sources)
             or any(line.alive() for line in self.lines)
             or any(place.on_the_way for place in self.replicas)

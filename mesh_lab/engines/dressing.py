@@ -30,7 +30,13 @@ def dressing(part: Source, drawn: Drawn, ledger: Ledger) -> Dress | None:
     ledger : Ledger
         Notes the keys.
     """
-    made = _class(part, drawn), _due(part, drawn), _laden(part), _keyed(part, drawn, ledger)
+    made = (
+        _class(part, drawn),
+        _due(part, drawn),
+        _laden(part),
+        _keyed(part, drawn, ledger),
+        _named(part, drawn),
+    )
     steps = [step for step in made if step]
     if len(steps) < 2:
         return steps[0] if steps else None
@@ -99,3 +105,22 @@ def _keyed(part: Source, drawn: Drawn, ledger: Ledger) -> Dress | None:
         ledger.keyed(request, int(number(request)))
 
     return keyed
+
+
+def _named(part: Source, drawn: Drawn) -> Dress | None:
+    subject = part.subject
+    if isinstance(subject, dict):
+        choose = pick_by(list(subject), list(subject.values()))
+        uniform = drawn("uniform", part.name, "subject")
+
+        def named(request: Request) -> None:
+            request.subject = choose(uniform(request))
+
+        return named
+    if subject is None:
+        return None
+
+    def always(request: Request) -> None:
+        request.subject = subject
+
+    return always

@@ -37,8 +37,10 @@ Send = Callable[[int, int, float, float], None]  # (row, source, work, now)
 
 def fits(scenario: Scenario) -> bool:
     """Return whether the express lane gives this scenario's rows."""
-    return all(_plain_source(s) for s in scenario.sources) and all(
-        _plain_station(scenario, s) for s in scenario.stations
+    return (
+        not scenario.channels
+        and all(_plain_source(s) for s in scenario.sources)
+        and all(_plain_station(scenario, s) for s in scenario.stations)
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..balancing import Balancer
 from ..distributions import Distribution
+from ..messaging.base import Channel, Subscriber
 from ..scenario import Part
 from ..sources.base import OpenSource, Source
 from ..sources.closed import Users
@@ -56,7 +59,8 @@ def kind(part: Part) -> str:
         if isinstance(part, Recorded):
             return "recorded trace"
         return names.get(type(part), f"{type(part).__name__} source")
-    return type(part).__name__.lower()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(part).__name__)  # message queue
+    return words.lower()
 
 
 def short_time(time: float) -> str:
@@ -93,6 +97,8 @@ def numbers(part: Part, words: Words = duration) -> list[str]:
         return [_DISCIPLINES[part.discipline], *_waiting(part, words)]
     if isinstance(part, Handler):
         return [_count(part.workers, "worker"), *_working(part, part.work, words)]
+    if isinstance(part, Channel | Subscriber):
+        return _declared(part, words)
     lines = [_count(part.workers, "worker")]
     if not part.is_line:
         what = "endpoint" if part.endpoints else "replica"
@@ -111,6 +117,37 @@ def numbers(part: Part, words: Words = duration) -> list[str]:
     if part.discipline != "fifo":
         lines.append(_DISCIPLINES[part.discipline])
     return lines + _waiting(part, words)
+
+
+def _declared(part: Channel | Subscriber, words: Words) -> list[str]:
+    """Return what a part of messaging was given, but for the names of other parts."""
+    lines = []
+    for f in dataclasses.fields(part):
+        value = getattr(part, f.name)
+        if f.name == "work":
+            lines += [
+                f"work {words(value.mean)}, scv {number(value.scv)}"
+                if isinstance(value, Distribution)
+                else "work: each its own" if value is None else "work: a function"
+            ]  # fmt: skip
+        elif f.name in _NAMES or value == f.default:
+            continue
+        elif isinstance(value, bool):
+            lines.append(f.name if value else f"not {f.name}")
+        elif isinstance(value, float):
+            lines.append(f"{f.name} {words(value) if f.name in _SECONDS else number(value)}")
+        elif isinstance(value, int | str):
+            lines.append(f"{f.name.replace('_', ' ')} {value}")
+        elif isinstance(value, tuple):
+            lines.append(_count(len(value), f.name.removesuffix("s")))
+        else:
+            lines.append(f"with {f.name}")
+    return lines
+
+
+# fields that arrows show, and fields in seconds
+_NAMES = {"name", "source", "to", "topic", "dead_letter"}
+_SECONDS = {"visibility", "ttl", "delay", "deduplication"}
 
 
 def _of_source(part: Source, words: Words) -> list[str]:

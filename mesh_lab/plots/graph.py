@@ -18,6 +18,8 @@ from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
 from ..errors import PlotError
+from ..messaging.base import Channel, Subscriber
+from ..messaging.queue import MessageQueue
 from ..scenario import Part, Scenario
 from ..sources.base import Source
 from ..stations.handler import Handler
@@ -77,7 +79,13 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
     """
     if not isinstance(scenario, Scenario):
         raise PlotError(f"scenario: {scenario!r} is not a Scenario")
-    parts: list[Part] = [*scenario.sources, *scenario.stations, *scenario.handlers]
+    parts: list[Part] = [
+        *scenario.sources,
+        *scenario.stations,
+        *scenario.handlers,
+        *scenario.channels,
+        *scenario.subscribers,
+    ]
     if not parts:
         raise PlotError("scenario: has no parts, so there is nothing to draw")
     loads = _loads(scenario) if load else {}
@@ -125,15 +133,24 @@ def _arrows(parts: Sequence[Part]) -> dict[tuple[str, str], float | None]:
             for other in parts:
                 if isinstance(other, Handler) and other.source == part.name:
                     found[part.name, other.name] = None
+        if isinstance(part, MessageQueue):
+            if part.topic is not None:
+                found[part.topic, part.name] = None
+            if part.dead_letter is not None:
+                found[part.name, part.dead_letter] = None
+        if isinstance(part, Subscriber):
+            found[part.source, part.name] = None
         for name, share in _onward_shares(part).items():
             found[part.name, name] = share
     return found
 
 
 def _onward_shares(part: Part) -> dict[str, float]:
-    to = None if isinstance(part, Queue) else part.to
+    to = getattr(part, "to", None)
     if to is None:
         return {}
+    if isinstance(to, tuple):
+        return dict.fromkeys(to, 1.0)  # an answer to each
     return {to: 1.0} if isinstance(to, str) else dict(to)
 
 
@@ -152,7 +169,7 @@ def _loads(scenario: Scenario) -> dict[str, list[str]]:
 
 def _leaving(part: Part) -> float:
     """Return the share of finished requests that leave the scenario here."""
-    if isinstance(part, Source | Queue):
+    if isinstance(part, Source | Queue | Channel | Subscriber):
         return 0.0
     rest = 1.0 - sum(_onward_shares(part).values())
     return rest if rest > 1e-9 else 0.0
@@ -167,7 +184,9 @@ def _told(part: Part, lines: Sequence[str], arrows: Mapping[Arrow, float | None]
     ]
     if not shares:
         return told
-    verb = "is served by" if isinstance(part, Queue) else "sends to"
+    verb = "sends to"
+    if isinstance(part, Queue | Channel):
+        verb = "is served by" if isinstance(part, Queue) else "goes to"
     return f"{told} {verb} {', '.join(shares)}"
 
 
@@ -234,9 +253,9 @@ def _sheet(
 def _colour(part: Part) -> str:
     if isinstance(part, Source):
         return look(4).colour
-    if isinstance(part, Queue):
+    if isinstance(part, Queue | Channel):
         return look(5).colour
-    return look(2).colour if isinstance(part, Handler) else look(0).colour
+    return look(2).colour if isinstance(part, Handler | Subscriber) else look(0).colour
 
 
 def _draw(ax: Axes, part: Part, box: Box, lines: Lines, scale: float) -> None:

@@ -35,9 +35,10 @@ class Source:
     priority: int | dict[int, Probability] = 0
     deadline: Positive | Distribution | None = None
     key: Keys | None = None
+    subject: Name | dict[str, Probability] | None = None
 
     def __post_init__(self) -> None:
-        for what in ("to", "priority"):
+        for what in ("to", "priority", "subject"):
             choices = getattr(self, what)
             if isinstance(choices, dict) and abs(sum(choices.values()) - 1.0) > 1e-9:
                 raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...balancing import Balancer
 from ...distributions import Distribution
+from ...messaging.base import Channel, Subscriber
 from ...scenario import Scenario
 from ...stations.handler import Handler
 from ...stations.service import Service
@@ -31,6 +32,9 @@ def reasons(scenario: Scenario) -> list[str]:
     found = []
     if not installed():
         found.append("numba is not installed: install mesh_lab[fast]")
+    parts: list[Channel | Subscriber] = [*scenario.channels, *scenario.subscribers]
+    for part in parts:
+        found.append(f"{part.name!r}: a {type(part).__name__}, which takes or keeps events")
     if len(scenario.stations) != 1:
         found.append(f"there are {len(scenario.stations)} queues and services, not one")
     for station in scenario.stations:

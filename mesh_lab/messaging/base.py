@@ -1,0 +1,66 @@
+"""What every channel and every subscriber declares: the parts that events are sent to and taken by.
+
+A *channel* (queue, topic, log) is where requests and answers are sent; a *subscriber* takes from
+one.  Each makes its own live part, so that a new kind needs no change elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..parts import Name, NonNegative, Probability, field, part
+
+if TYPE_CHECKING:
+    from .post import Post
+
+__all__ = ["Channel", "Subscriber", "Times", "check_times", "destinations"]
+
+Times = tuple[tuple[NonNegative, NonNegative], ...]
+Answers = str | tuple[str, ...] | dict[str, Probability] | None
+
+
+@part
+class Channel:
+    """The base of everything that events are published to."""
+
+    name: Name = field(kw_only=False)
+
+    def live(self, post: Post, station: int) -> Any:
+        """Return the live part (a `Place`, with ``publish``); it is wired when all are made."""
+        raise NotImplementedError
+
+
+@part
+class Subscriber:
+    """The base of everything that takes events from a channel."""
+
+    name: Name = field(kw_only=False)
+    source: Name
+
+    @property
+    def onward(self) -> tuple[str, ...]:
+        """The channels that its answers may go to."""
+        return ()
+
+    def live(self, post: Post) -> Any:
+        """Return the live part; all channels are in ``post.channels`` by then."""
+        raise NotImplementedError
+
+
+def destinations(to: Answers) -> tuple[str, ...]:
+    """Return all the names in `to`."""
+    if to is None:
+        return ()
+    return (to,) if isinstance(to, str) else tuple(to)
+
+
+def check_times(what: str, times: Times) -> None:
+    """Raise ValueError unless `times` are (from, until), in order and without overlap."""
+    before = 0.0
+    for start, end in times:
+        if not before <= start < end:
+            raise ValueError(
+                f"{what} is {times!r}, but each must be (from, until) in seconds with "
+                "from < until, in order and without overlap"
+            )
+        before = end
