@@ -7,7 +7,7 @@ it is safe, `partition` and `brokers`; how it is written, `producer`; how it is 
 
 from __future__ import annotations
 
-from array import array
+import math
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Protocol
 
@@ -128,8 +128,6 @@ class LiveLog:
     ----------
     partitions : list of Partition
         What is in it.
-    high_time, high_partition, high_offset : array
-        When which partition could be read up to which offset.
     """
 
     blocks = False
@@ -140,7 +138,6 @@ class LiveLog:
         self.name = part.name
         self.post = post
         self.readers: list[Reader] = []
-        self.high_time, self.high_partition, self.high_offset = array("d"), array("i"), array("q")
         self.brokers = Brokers(
             post.clock,
             self,
@@ -233,7 +230,7 @@ class LiveLog:
             record.sent = sent
             record.confirmed = rules.acks == 0
         for record, before in zip(made, earlier, strict=False):
-            record.copy = before.copy + 1
+            record.copy = before.copy + (not before.cut)
         batch.records = made
         for reader in self.readers:
             reader.appended(partition.number, len(made))
@@ -281,7 +278,6 @@ class LiveLog:
             end = len(partition.log)
             for reader in self.readers:
                 reader.cut(partition, end, end + len(cut))
-            self._note(partition)
             for record in cut:
                 if record.confirmed:
                     self._lose(record)
@@ -312,6 +308,8 @@ class LiveLog:
             reader.lost(record.message, p.number, record.offset, record.sent)
 
     def _note(self, partition: Partition) -> None:
-        self.high_time.append(self.post.now)
-        self.high_partition.append(partition.number)
-        self.high_offset.append(partition.high)
+        """Note since when records can be read."""
+        now, at = self.post.now, partition.high - 1
+        while at >= 0 and math.isnan(partition.log[at].written):
+            partition.log[at].written = now
+            at -= 1

@@ -13,16 +13,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ...clock import CHANGE, COMPLETION, EXPIRY, Alarm
-from ...errors import Deadlock
 from ..deliveries import ACKED, CRASHED, HANDLED, LOST, NACKED
 from .partition import Record
 
 if TYPE_CHECKING:
-    from .group import LiveGroup
+    from .coordinator import LiveGroup
 
 __all__ = ["LiveMember"]
-
-MOST_ATTEMPTS = 10_000  # to have one record handled; each takes a column of draws of its own
 
 
 class LiveMember:
@@ -189,8 +186,8 @@ class LiveMember:
                 self._handled.append(row)
             else:
                 rows.end(row, ACKED)
-                rows.acked[row] = now if group.part.commit == "with" else rows.delivered[row]
                 if group.part.commit == "with":
+                    rows.acked[row] = now
                     group.offsets.commit(p, record.offset + 1)
                 group.offsets.settle(p, record.offset + 1)
             group.answer(record, row)
@@ -246,12 +243,3 @@ class LiveMember:
     def busy(self) -> bool:
         """Whether it works on a record now."""
         return bool(self._hands)
-
-    def check(self, attempt: int, record: Record) -> None:
-        """Raise `Deadlock` if a record comes again and again."""
-        if attempt > MOST_ATTEMPTS:
-            raise Deadlock(
-                f"{self.group.name!r} was given record {record.offset} of partition "
-                f"{record.partition} for the {attempt}th time; a poll takes longer than "
-                "max_poll_interval perhaps, and is never committed: let poll be smaller"
-            )

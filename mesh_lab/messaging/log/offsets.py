@@ -6,8 +6,6 @@ thing, until its offset is committed, or skipped, or cut off.
 
 from __future__ import annotations
 
-from array import array
-
 from ..post import Post
 from .partition import Partition
 
@@ -21,8 +19,6 @@ class Offsets:
     ----------
     committed : list of int or None
         By partition: the offset that a new owner begins with; None before the first commit.
-    time, partition, offset : array
-        When which partition was committed up to which offset.
     """
 
     def __init__(self, post: Post, partitions: list[Partition]) -> None:
@@ -31,7 +27,6 @@ class Offsets:
         self.committed: list[int | None] = [None] * len(partitions)
         self._settled = [0] * len(partitions)  # nothing below is still to come
         self._closed = False
-        self.time, self.partition, self.offset = array("d"), array("i"), array("q")
 
     def appended(self, count: int) -> None:
         """Note that so many records are still to come."""
@@ -40,11 +35,7 @@ class Offsets:
 
     def commit(self, p: int, offset: int) -> None:
         """Commit an offset; a new owner of the partition begins there."""
-        if self.committed[p] != offset:
-            self.committed[p] = offset
-            self.time.append(self._post.now)
-            self.partition.append(p)
-            self.offset.append(offset)
+        self.committed[p] = offset
 
     def settle(self, p: int, offset: int) -> None:
         """Note that nothing below `offset` is still to come."""

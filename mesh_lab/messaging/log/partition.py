@@ -17,6 +17,7 @@ the end of each replica say everything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 from ..message import Message
@@ -35,8 +36,8 @@ class Record:
         Where it is: its place in the partition is 0, 1, 2, ...
     copy : int
         0, or how many copies of the event came before: a retry has appended it again.
-    sent : float
-        When it was published.
+    sent, written : float
+        When it was published, and since when it can be read.
     producer, epoch, sequence : int
         Whose it is, and its number among those of its producer in this partition; without
         idempotence, -1.
@@ -47,7 +48,7 @@ class Record:
 
     __slots__ = (
         "confirmed", "copy", "cut", "epoch", "message", "offset", "partition", "producer", "sent",
-        "sequence",
+        "sequence", "written",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Record:
         self.offset = offset
         self.copy = 0
         self.sent = 0.0
+        self.written = math.nan
         self.confirmed = False
         self.producer = producer
         self.epoch = epoch

@@ -209,13 +209,14 @@ class Sender:
             self._late.add(flight)
         lost = self._is_lost()
         if self.rules.acks == 0:
+            self.post.live += 1  # nobody waits for an answer, but it is still on its way
             flight.done = True
             for batch in batches:
                 self._confirm(batch)
         if not lost:
             self._travel(self._reach, flight)
         elif self.rules.acks == 0:
-            self.log.vanish(flight)
+            self._vanish(flight)
 
     def _is_lost(self) -> bool:
         now = self.clock.env.now
@@ -239,10 +240,18 @@ class Sender:
     def _reach(self, flight: Flight) -> None:
         if flight.broker in self.log.brokers.alive:
             self.log.receive(flight)
+            if self.rules.acks == 0:
+                self.post.live -= 1
+                self.post.settle()
         elif self.rules.acks == 0:
-            self.log.vanish(flight)
+            self._vanish(flight)
         else:
             self.fail(flight)
+
+    def _vanish(self, flight: Flight) -> None:
+        self.log.vanish(flight)
+        self.post.live -= 1
+        self.post.settle()
 
     # -- answers ---------------------------------------------------------------------------------
 

@@ -1,0 +1,366 @@
+"""The coordinator of a group at work: who is there, who owns what, and from where it is read.
+
+The rules are in `mesh_lab.messaging.log.group`, the members in `member`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from typing import TYPE_CHECKING
+
+from ...clock import CHANGE, Alarm
+from ...errors import Deadlock
+from ...sources.base import pick_by
+from ..deliveries import LOST
+from ..message import Message
+from ..post import Post
+from .assignors import ASSIGNORS
+from .changes import CrashMember, JoinGroup, LeaveGroup, Seek
+from .log import LiveLog
+from .member import LiveMember
+from .offsets import Offsets
+from .partition import Partition, Record
+
+if TYPE_CHECKING:
+    from .group import ConsumerGroup
+
+__all__ = ["LiveGroup"]
+
+MOST_ATTEMPTS = 10_000  # to have one record handled; each takes a column of draws of its own
+
+
+class LiveGroup:
+    """A group at work: the coordinator, and what its members share.
+
+    Attributes
+    ----------
+    ownership : list of (time, partition, member)
+        Who owned what from when on; -1 for nobody.
+    rebalances : list of (begun, ended)
+        When the group was without a settled assignment.
+    """
+
+    def __init__(self, part: ConsumerGroup, log: LiveLog, post: Post) -> None:
+        self.part = part
+        self.name = part.name
+        self.log = log
+        self.post = post
+        self.rows = post.rows
+        self.assignor = ASSIGNORS[part.assignor]
+        self.offsets = Offsets(post, log.partitions)
+        self.seeks: dict[int, str | float] = {}
+        self.ownership: list[tuple[float, int, int]] = []
+        self.rebalances: list[tuple[float, float]] = []
+        self._need = post.work_of(part.work, part.name)
+        self._route = post.drawn("uniform", part.name, "route")
+        self._members: dict[int, LiveMember] = {}  # processes that live, by number
+        self._known: list[LiveMember] = []  # whom the coordinator believes to be there
+        self._owner: dict[int, LiveMember] = {}
+        self._begun: float | None = None  # since when it rebalances
+        self._round = 0
+        self._forming = False  # whether the first are still waited for
+        self._lives = 0
+        self._reached = [0] * len(log.partitions)  # delivered so far
+        self._tries: dict[tuple[int, int], int] = {}
+        self._joins = 0  # planned ones
+        log.readers.append(self)
+        self.rows.at_end.append(self._close_rows)
+        self.rows.introduce(part.name, part.member_names)
+        for number in range(part.members):
+            self._begin(number)
+        for change in part.planned:
+            self._joins += isinstance(change, JoinGroup)
+            post.clock.schedule(Alarm(self._change, change), CHANGE, change.at)
+        post.clock.drain()
+
+    def member_name(self, number: int) -> str:
+        """Return what rows call a member."""
+        return f"{self.name}-{number}"
+
+    # -- processes that come and go --------------------------------------------------------------
+
+    def _change(self, alarm: Alarm) -> None:
+        change = alarm.subject
+        if isinstance(change, JoinGroup):
+            self._joins -= 1
+            self._begin(change.member)
+        elif isinstance(change, LeaveGroup):
+            member = self._members[change.member]
+            member.leaving = True
+            member.wake()
+        elif isinstance(change, CrashMember):
+            self._crash(change.member)
+        else:
+            assert isinstance(change, Seek)
+            for partition in self.log.partitions:
+                self.seeks[partition.number] = change.to
+                if partition.number in self._owner:
+                    self._owner[partition.number].wake()
+        self._strand()
+        self.post.clock.drain()
+
+    def _begin(self, number: int) -> None:
+        member = LiveMember(self, number, self._lives)
+        self._lives += 1
+        self._members[number] = member
+        self.join(member)
+
+    def _crash(self, number: int) -> None:
+        member, now = self._members.pop(number), self.post.now
+        member.crash()
+
+        def expire(alarm: Alarm) -> None:
+            if member in self._known:
+                self._forget(member)
+                self.post.clock.drain()
+
+        heard = member.last_heartbeat(now)
+        delay = max(0.0, heard + self.part.session_timeout - now)
+        self.post.clock.schedule(Alarm(expire), CHANGE, delay)
+
+    def leave(self, member: LiveMember) -> None:
+        """Let a member go that has said so."""
+        member.dead = True
+        if self._members.get(member.number) is member:
+            del self._members[member.number]
+        if member in self._known:
+            self._forget(member)
+        self._strand()
+
+    def remove(self, member: LiveMember) -> None:
+        """Remove a member that has not polled in time; it works on without knowing."""
+        member.removed = True
+        self._forget(member)
+
+    def _forget(self, member: LiveMember) -> None:
+        self._known.remove(member)
+        member.last = []
+        self._disown(member, [p for p, owner in self._owner.items() if owner is member])
+        self._rebalance()
+        self._complete()
+
+    def _strand(self) -> None:
+        """Expect nothing more if nobody is there, and nobody will come."""
+        if not self._members and not self._joins:
+            self.offsets.close()
+            self.post.settle()
+
+    # -- rebalancing -----------------------------------------------------------------------------
+
+    def join(self, member: LiveMember) -> None:
+        """Take a member's wish to join, for the first time or again."""
+        if member not in self._known:
+            if not self._known and self.part.initial_delay > 0.0 and not self._forming:
+                self._forming = True
+                self.post.clock.schedule(Alarm(self._formed), CHANGE, self.part.initial_delay)
+            self._known.append(member)
+        self._rebalance()
+        member.joined = True
+        self.post.clock.agenda.append((self._complete, None))
+
+    def _formed(self, alarm: Alarm) -> None:
+        self._forming = False
+        self._complete()
+        self.post.clock.drain()
+
+    def _rebalance(self) -> None:
+        """Begin a rebalance, unless there is one."""
+        if self._begun is not None or not self._known:
+            return
+        self._begun = now = self.post.now
+        self._round += 1
+        for member in self._known:
+            member.told = member.joined = False
+            if not member.dead and member.since < now:
+                delay = max(0.0, member.next_heartbeat(now) - now)
+                alarm = Alarm(self._tell, (member, self._round))
+                self.post.clock.schedule(alarm, CHANGE, delay)
+        late = Alarm(self._too_late, self._round)
+        self.post.clock.schedule(late, CHANGE, self.part.max_poll_interval)
+
+    def _tell(self, alarm: Alarm) -> None:
+        member, number = alarm.subject
+        if number == self._round and self._begun is not None and not member.joined:
+            member.told = True
+            member.wake()
+            self.post.clock.drain()
+
+    def _too_late(self, alarm: Alarm) -> None:
+        if alarm.subject == self._round and self._begun is not None:
+            for member in [member for member in self._known if not member.joined]:
+                member.removed = True
+                self._forget(member)
+            self.post.clock.drain()
+
+    def _complete(self, _: None = None) -> None:
+        """Assign the partitions, when everybody has joined."""
+        if self._begun is None or self._forming:
+            return
+        if not self._known:
+            self._begun = None
+            return
+        if not all(member.joined for member in self._known):
+            return
+        self.rebalances.append((self._begun, self.post.now))
+        self._begun = None
+        topic, known = self.log.name, self._known
+        cooperative = self.assignor.cooperative
+        made = self.assignor.assign(
+            {member.id: (topic,) for member in known},
+            {topic: len(self.log.partitions)},
+            {m.id: [(topic, p) for p in (m.owned if cooperative else m.last)] for m in known},
+        )
+        for member in known:
+            member.told = member.joined = False
+            member.pending = member.last = [p for _, p in made[member.id]]
+            if not cooperative:
+                self.take_over(member)
+            member.wake()
+
+    def take_over(self, member: LiveMember) -> None:
+        """Let a member take what it was given, and give up the rest."""
+        given, member.pending = member.pending, None
+        assert given is not None
+        gone = [p for p in member.owned if p not in given]
+        if gone:
+            member.commit()
+            self.revoke(member, gone)
+            self._rebalance()
+            member.told = True  # joins again at once
+        new = [p for p in given if p not in member.owned]
+        for p in new:
+            self._owner[p] = member
+            self.ownership.append((self.post.now, p, member.number))
+            member.position[p] = self._begins(p)
+        member.owned = sorted([*member.owned, *new])
+
+    def revoke(self, member: LiveMember, partitions: list[int]) -> None:
+        """Take partitions from a member."""
+        partitions = list(partitions)
+        self._disown(member, partitions)
+        member.owned = [p for p in member.owned if p not in partitions]
+
+    def _disown(self, member: LiveMember, partitions: list[int]) -> None:
+        for p in partitions:
+            if self._owner.get(p) is member:
+                del self._owner[p]
+                self.ownership.append((self.post.now, p, -1))
+
+    # -- offsets ---------------------------------------------------------------------------------
+
+    def _begins(self, p: int) -> int:
+        """Return where a new owner begins."""
+        committed = self.offsets.committed[p]
+        if committed is not None:
+            return committed
+        at = 0 if self.part.reset == "earliest" else self.log.partitions[p].high
+        self.offsets.settle(p, at)  # what is skipped does not come any more
+        return at
+
+    def sought(self, p: int) -> int:
+        """Return where a partition is read on from, on demand."""
+        to, partition = self.seeks.pop(p), self.log.partitions[p]
+        if to == "earliest":
+            at = 0
+        elif to == "latest":
+            at = partition.high
+        else:
+            at = bisect.bisect_left(partition.log, to, key=lambda record: record.sent)
+            at = min(at, partition.high)
+        self.offsets.move(p, at)
+        return at
+
+    # -- what the log tells ----------------------------------------------------------------------
+
+    def appended(self, partition: int, count: int) -> None:
+        """Note that so many records are there, which will be read later."""
+        self.offsets.appended(count)
+
+    def grown(self, partition: Partition) -> None:
+        """Wake the owner of a partition that has something to read."""
+        owner = self._owner.get(partition.number)
+        if owner is not None and owner.waits:
+            owner.wake()
+
+    def cut(self, partition: Partition, end: int, before: int) -> None:
+        """Read on from where the log ends now (KIP-320 finds that place, recalled)."""
+        p = partition.number
+        self.offsets.cut(p, end, before)
+        self._reached[p] = min(self._reached[p], end)
+        for key in [key for key in self._tries if key[0] == p and key[1] >= end]:
+            del self._tries[key]
+        for member in self._known:
+            if member.position.get(p, 0) > end:
+                member.position[p] = end
+
+    def lost(self, message: Message, partition: int, offset: int, sent: float) -> None:
+        """Note that an event will not come, though its producer believes it to be written."""
+        row = self.rows.open(message, self.name, 0, 0, sent)
+        self.rows.placed(row, partition, offset, math.nan)
+        self.rows.end(row, LOST, "network" if offset < 0 else "failover")
+
+    # -- what members ask ------------------------------------------------------------------------
+
+    def readable(self, p: int, at: int, room: int) -> list[Record]:
+        """Return up to `room` records from offset `at` on that can be read now."""
+        if self.log.brokers.leader(p) is None:
+            return []
+        partition = self.log.partitions[p]
+        return partition.log[at : min(at + room, partition.high)]
+
+    def delivered(self, record: Record, member: LiveMember, now: float) -> int:
+        """Begin the row of a delivery."""
+        row = self._row(record)
+        self.rows.given(row, member.consumer)
+        self.rows.delivered[row] = now
+        if self.part.commit == "before":
+            self.rows.acked[row] = now
+        return row
+
+    def _row(self, record: Record) -> int:
+        p, offset, attempt = record.partition, record.offset, 1
+        if offset < self._reached[p]:
+            attempt = self._tries.get((p, offset), 1) + 1
+            if attempt > MOST_ATTEMPTS:
+                raise Deadlock(
+                    f"{self.name!r} was given record {offset} of partition {p} for the {attempt}th "
+                    "time; a poll takes longer than max_poll_interval perhaps, so that it is never "
+                    "committed: let poll be smaller"
+                )
+            self._tries[p, offset] = attempt
+        else:
+            self._reached[p] = offset + 1
+        row = self.rows.open(record.message, self.name, record.copy, attempt, record.sent)
+        self.rows.placed(row, p, offset, record.written)
+        return row
+
+    def _close_rows(self) -> None:
+        """Give rows to what is still to be delivered when the run is over."""
+        for partition in self.log.partitions:
+            p = partition.number
+            owner = self._owner.get(p)
+            if owner is None or owner.dead or p not in owner.position:
+                committed = self.offsets.committed[p]
+                at = self._begins(p) if committed is None else committed
+            else:
+                at = owner.position[p]
+            for record in partition.log[at : partition.high]:
+                self._row(record)
+
+    def needs(self, record: Record, row: int) -> float:
+        """Return the seconds of work of a delivery."""
+        attempt = self._tries.get((record.partition, record.offset), 1)
+        return self._need(record.message, 2 * record.copy, attempt - 1)
+
+    def answer(self, record: Record, row: int) -> None:
+        """Publish the answers to a record that was handled."""
+        to, names, message = self.part.to, self.part.onward, record.message
+        if isinstance(to, dict):
+            attempt = self._tries.get((record.partition, record.offset), 1)
+            choose = pick_by(list(to), list(to.values()))
+            chosen = choose(self._route(message, 2 * record.copy, attempt - 1))
+            names = () if chosen is None else (chosen,)
+        for child, name in enumerate(names):
+            made = message.answer(self.name, self.name, row, child)
+            self.post.channels[name].publish(made)
