@@ -248,7 +248,8 @@ class Assembly:
     def _hashed(self, part: Service) -> Callable[[Request], int] | None:
         if not (isinstance(part.balancer, Balancer) and part.balancer.hashes):
             return None
-        hashes = key_hashes(self.scenario, part.balancer)
+        made = key_hashes(self.scenario, part.balancer)
+        hashes: list[list[int]] = [each.tolist() for each in made]
         known = len(hashes)
 
         def hashed(request: Request) -> int:

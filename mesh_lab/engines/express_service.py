@@ -75,7 +75,7 @@ def balanced(
         for source in scenario.sources
     ]
     drawn = [zip(*some, strict=True).__next__ for some in columns] if purposes else None
-    hashes = key_hashes(scenario, rule) if rule.hashes else None
+    hashes = [h.tolist() for h in key_hashes(scenario, rule)] if rule.hashes else None
     keys = ledger.request_key
     lines: list[deque[tuple[int, float]]] = [deque() for _ in service.ever]
     free = [service.workers] * len(lines)

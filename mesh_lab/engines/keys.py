@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,16 +25,18 @@ class KeyNumbers:
         return self.keys.numbers(rng.random(size)).astype(np.float64)
 
 
-def key_hashes(scenario: Scenario, rule: Balancer) -> list[list[int]]:
+def key_hashes(scenario: Scenario, rule: Balancer) -> list[NDArray[np.uint64]]:
     """Return, for each source and each of its keys by number, the hash under `rule`."""
-    made: dict[Keys, list[int]] = {}
-    hashes: list[list[int]] = []
+    found = []
     for source in scenario.sources:
         keys = source.key
-        if keys is None:
-            hashes.append([])
-            continue
-        if keys not in made:
-            made[keys] = [rule.hash_key(keys.text(k)) for k in range(keys.count)]
-        hashes.append(made[keys])
+        found.append(_hashed(rule, keys.prefix, keys.count) if keys else np.empty(0, np.uint64))
+    return found
+
+
+@functools.lru_cache(maxsize=8)  # to hash 100 000 keys takes as long as a million requests
+def _hashed(rule: Balancer, prefix: str, count: int) -> NDArray[np.uint64]:
+    keys = Keys(count, prefix=prefix)
+    hashes = np.fromiter((rule.hash_key(keys.text(k)) for k in range(count)), np.uint64, count)
+    hashes.flags.writeable = False
     return hashes

@@ -133,7 +133,7 @@ class _Fed:
             self.keys = feed.column(KeyNumbers(source.key), source.name, "key", source.name)
             hashing = service.balancer if service is not None else None
             if isinstance(hashing, Balancer) and hashing.hashes:
-                self.hashes = np.array(key_hashes(feed.scenario, hashing)[i], dtype=np.uint64)
+                self.hashes = key_hashes(feed.scenario, hashing)[i]
         self.carried: Any = None
         self.gap_column: Column | None = None
         self.gaps: Iterator[float] | None = None
