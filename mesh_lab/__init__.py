@@ -90,7 +90,18 @@ from .errors import (
     TraceError,
     UnstableError,
 )
-from .events import AllOf, AnyOf, Event, causes, change_event
+from .events import (
+    AllOf,
+    AnyOf,
+    CountWithin,
+    Event,
+    FollowedBy,
+    NotFollowedBy,
+    SlidingWindow,
+    TumblingWindow,
+    causes,
+    change_event,
+)
 from .explain import explain
 from .live import Reply, build
 from .messaging.backoff import Backoff
@@ -150,6 +161,7 @@ __all__ = [
     "ClusterRun",
     "ConflictError",
     "Consumer",
+    "CountWithin",
     "DataError",
     "Deadlock",
     "Deterministic",
@@ -169,6 +181,7 @@ __all__ = [
     "Fail",
     "Failures",
     "FirstAvailable",
+    "FollowedBy",
     "Gamma",
     "Handler",
     "Histogram",
@@ -197,6 +210,7 @@ __all__ = [
     "MessageQueue",
     "Mixture",
     "NetworkPartition",
+    "NotFollowedBy",
     "PartError",
     "PeakEwma",
     "PlotError",
@@ -223,6 +237,7 @@ __all__ = [
     "Service",
     "Sight",
     "SizeInterval",
+    "SlidingWindow",
     "Slow",
     "SlowStart",
     "SmoothRoundRobin",
@@ -232,6 +247,7 @@ __all__ = [
     "TimeVarying",
     "Topic",
     "TraceError",
+    "TumblingWindow",
     "Uniform",
     "UnstableError",
     "Users",

@@ -1,7 +1,8 @@
-"""Events: CloudEvents 1.0 with a routing key, joins of several, changes of a database.
+"""Events: CloudEvents 1.0 with a routing key, composite events, changes of a database.
 
 `Event` is in `event`, what its attributes may hold in `attributes`, `AllOf` and `AnyOf` in `joins`,
-and `change_event` in `changes`.
+`TumblingWindow` and `SlidingWindow` in `windows`, `FollowedBy`, `NotFollowedBy` and `CountWithin`
+in `sequences` (the clock that these share is in `timed`), and `change_event` in `changes`.
 """
 
 from __future__ import annotations
@@ -9,5 +10,18 @@ from __future__ import annotations
 from .changes import change_event
 from .event import Event
 from .joins import AllOf, AnyOf, causes
+from .sequences import CountWithin, FollowedBy, NotFollowedBy
+from .windows import SlidingWindow, TumblingWindow
 
-__all__ = ["AllOf", "AnyOf", "Event", "causes", "change_event"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "CountWithin",
+    "Event",
+    "FollowedBy",
+    "NotFollowedBy",
+    "SlidingWindow",
+    "TumblingWindow",
+    "causes",
+    "change_event",
+]

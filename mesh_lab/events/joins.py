@@ -20,20 +20,16 @@ The rules, which every such join has to settle and few documents do:
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from itertools import chain
-from typing import TypeAlias
 
 from ..errors import EventError, PartError
+from .composing import By, check_by, composed, group_of
 from .event import Event
 
 __all__ = ["AllOf", "AnyOf", "causes"]
-
-By: TypeAlias = str | Callable[[Event], Hashable]
 
 
 class _Join(ABC):
@@ -50,10 +46,7 @@ class _Join(ABC):
             raise PartError(
                 label, "types", f"are {types!r}, but must be two or more different event types"
             )
-        if by not in ("subject", "key") and not callable(by):
-            raise PartError(
-                label, "by", f"is {by!r}, but must be 'subject', 'key' or a function of the event"
-            )
+        check_by(label, by)
         self.types = types
         self.by = by
         self.type = type if type is not None else self._word.join(types)
@@ -72,7 +65,7 @@ class _Join(ABC):
         """
         if event.type not in self.types:
             return None
-        group = self._group(event)
+        group = group_of(event, self.by, self)
         if event.identity in self._used:
             self.duplicates += 1
             return None
@@ -87,31 +80,10 @@ class _Join(ABC):
     @abstractmethod
     def _complete(self, group: Hashable, event: Event) -> tuple[Event, ...] | None: ...
 
-    def _group(self, event: Event) -> Hashable:
-        group = getattr(event, self.by) if isinstance(self.by, str) else self.by(event)
-        what = self.by if isinstance(self.by, str) else "value from the function by="
-        if group is None:
-            raise EventError(f"{event!r} has no {what}, by which {self!r} joins")
-        try:
-            hash(group)
-        except TypeError:
-            raise EventError(f"{event!r} has the {what} {group!r}, which is not hashable") from None
-        return group
-
     def _joined(self, parts: tuple[Event, ...]) -> Event:
-        identities = json.dumps([self.type, *(event.identity for event in parts)])
-        subjects = {event.subject for event in parts}
-        keys = {event.key for event in parts}
         times = [event.time for event in parts if event.time is not None]
-        return Event(
-            id=hashlib.sha256(identities.encode()).hexdigest()[:32],
-            source=self.source,
-            type=self.type,
-            subject=subjects.pop() if len(subjects) == 1 else None,
-            key=keys.pop() if len(keys) == 1 else None,
-            time=max(times) if len(times) == len(parts) else None,
-            data={"causes": [event.to_dict() for event in parts]},
-        )
+        time = max(times) if len(times) == len(parts) else None
+        return composed(self.type, self.source, parts, time)
 
     def __repr__(self) -> str:
         by = self.by if isinstance(self.by, str) else getattr(self.by, "__name__", "function")
