@@ -7,6 +7,8 @@ isolations have the purposes ``joined`` and ``apart``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..clock import CHANGE, Alarm
 from ..draws import Column, Draws
 from ..stations.endpoints import Change, Fail, Failures, Leave
@@ -37,7 +39,7 @@ class Fates:
             side = frozenset(self._numbers[name] for name in change.nodes)
             self._network.partitions.append(side)
             self._clock.schedule(Alarm(self._heals, side), CHANGE, change.until - change.at)
-            self.settle()
+            self.settle(side)
             return
         node = self._numbers[change.endpoint]  # type: ignore[attr-defined]  # all others have it
         if isinstance(change, Leave):
@@ -46,7 +48,7 @@ class Fates:
 
     def _heals(self, alarm: Alarm) -> None:
         self._network.partitions.remove(alarm.subject)
-        self.settle()
+        self.settle(alarm.subject)
 
     def set_up(self, node: int, up: bool) -> None:
         """A node fails or recovers, if it has not left."""
@@ -54,16 +56,16 @@ class Fates:
         network.up[node] = up and not network.gone[node]
         if not network.up[node]:
             self._store.crash(node)
-        self.settle()
+        self.settle((node,))
 
     def set_isolated(self, node: int, isolated: bool) -> None:
         """A node is cut off from all others, or connected again."""
         self._network.isolated[node] = isolated
-        self.settle()
+        self.settle((node,))
 
-    def settle(self) -> None:
+    def settle(self, changed: Iterable[int]) -> None:
         """Let the nodes know; hints are handed over to those that are back."""
-        for holder, target in self._network.settle(self._clock.env.now):
+        for holder, target in self._network.settle(changed, self._clock.env.now):
             self._store.hints.plan(holder, target)
 
 

@@ -2,10 +2,13 @@
 
 Two nodes reach each other when both are up, no network partition stands between them, and neither
 is isolated.  A node takes another for down when it could not reach it for ``detection`` seconds,
-and for alive again as soon as it can: a node that starts tells the others at once.
+and for alive again as soon as it can: a node that starts tells the others at once.  The time is
+that of the pair, whichever of the two was out of reach.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 __all__ = ["Network"]
 
@@ -45,15 +48,15 @@ class Network:
         since = self._since[a][b]
         return since is None or now - since < self.detection
 
-    def settle(self, now: float) -> list[tuple[int, int]]:
-        """Note what has changed; return the ordered pairs that reach each other again."""
+    def settle(self, changed: Iterable[int], now: float) -> list[tuple[int, int]]:
+        """Note what has changed about some nodes; return the pairs that reach each other again."""
         again = []
-        for a, row in enumerate(self._since):
-            for b, since in enumerate(row):
+        for a in changed:
+            for b, since in enumerate(self._since[a]):
                 if self.up[a] and self.up[b] and self.connected(a, b):
                     if since is not None:
-                        row[b] = None
-                        again.append((a, b))
+                        self._since[a][b] = self._since[b][a] = None
+                        again += [(a, b), (b, a)] if a != b else [(a, a)]
                 elif since is None:
-                    row[b] = now
+                    self._since[a][b] = self._since[b][a] = now
         return again
