@@ -43,8 +43,9 @@ class Consumer(Subscriber):
     workers : int
         How many events it handles at once.
     prefetch : int or None
-        How many events each worker may hold that are not acknowledged, the one it handles
-        included; None for no limit.
+        How many events each worker may hold, the one it handles included; None for no limit.  A
+        place is free again when the queue has the acknowledgement, or, where the queue has a
+        `visibility` (or ack="before"), when the event was handled.
     ack : str
         ``"after"`` handling, or ``"before"``: the event is settled when the broker sends it.
     failure : float
@@ -226,20 +227,20 @@ class LiveConsumer:
     def _reply(self, attempt: Attempt, good: bool) -> None:
         """Acknowledge, over the link if there is one; what is sent at once is on the agenda."""
         post = self.post
-        if attempt.over:  # the queue has given it to the next already
-            self.release(attempt)
         if self.part.ack == "before" or not attempt.valid:
             self.release(attempt)
             self.forget(attempt)
             post.soon(self.queue.serve, post.now)
             return
+        if self.queue.part.visibility is not None:
+            self.release(attempt)  # without a connection, it is the consumer who keeps count
         ways: list[float | None] = [None]
         if self.back is not None:
             ways = self.back.send(attempt.stored.message, attempt.visit, attempt.attempt - 1)
         if not ways:
             post.say(attempt.stored.message, "the answer to the broker is lost")
             self.forget(attempt)
-            post.soon(self.queue.serve, post.now)  # a place may be free
+            post.soon(self.queue.serve, post.now)
         for delay in ways:
             if delay is None:
                 post.soon(self._told, (attempt, good))

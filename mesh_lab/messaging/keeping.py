@@ -225,9 +225,9 @@ class LiveQueue:
         if not ways:
             post.say(stored.message, f"is lost on its way to {consumer.name}")
             consumer.forget(attempt)
+            consumer.release(attempt)
             if stored.forgotten:
                 rows.end(row, say.LOST, "network")
-                consumer.release(attempt)
             else:
                 rows.end(row, say.DROPPED)
         doubled = None
@@ -290,9 +290,6 @@ class LiveQueue:
             latest.consumer.release(latest)
 
     def _visible_again(self, attempt: Attempt) -> None:
-        attempt.over = True
-        if not attempt.held:
-            attempt.consumer.release(attempt)
         self.post.say(attempt.stored.message, f"is visible again in {self.name}")
         self._again(attempt.stored)
         self.serve(self.post.now)

@@ -138,7 +138,7 @@ class Attempt:
     """One delivery of a stored copy to a consumer; a doubled one is a second of the same."""
 
     __slots__ = (
-        "attempt", "consumer", "counts", "done", "doubled", "held", "over", "row", "stored",
+        "attempt", "consumer", "counts", "done", "doubled", "held", "row", "stored",
         "timer", "valid", "ways", "working",
     )  # fmt: skip
 
@@ -154,7 +154,6 @@ class Attempt:
         self.counts = False  # whether it takes one of the consumer's places
         self.held = False  # whether the consumer has it: waiting for a worker, or in work
         self.done = False  # whether the consumer has finished with it
-        self.over = False  # whether its visibility has run out
         self.timer: Timer | None = None  # of the visibility
         self.working: Timer | None = None
         self.ways: list[Timer] = []  # what is on its way because of it

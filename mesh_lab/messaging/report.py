@@ -60,13 +60,14 @@ def _events(c: DeliveryColumns, subscriber: int) -> _Events:
     names = np.stack([c.source[rows].astype(np.int64), c.number[rows]], axis=1)
     _, first, of = np.unique(names, axis=0, return_index=True, return_inverse=True)
     of = of.reshape(-1)
+    published = np.lexsort((first, c.sent[rows][first]))  # not by name
     rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(first))  # by publishing, not by name
-    of = rank[of]
+    rank[published] = np.arange(len(first))
+    of, first = rank[of], first[published]
     last = np.zeros(len(first), dtype=np.int64)
     last[of] = rows  # of equal indices, NumPy keeps the last assignment
     effects = np.bincount(of, weights=c.effect[rows] >= 0, minlength=len(first)).astype(np.int64)
-    return _Events(rows, of, rows[np.sort(first)], last, effects)
+    return _Events(rows, of, rows[first], last, effects)
 
 
 class _States(NamedTuple):
@@ -105,11 +106,10 @@ def _late(c: DeliveryColumns, e: _Events) -> Bools:
     np.minimum.at(effect, of, c.effect[done])
     late = np.zeros(len(e.first), dtype=bool)
     happened = np.flatnonzero(e.effects > 0)
-    sent = c.sent[e.first]
     key, source = c.key[e.first], c.source[e.first]
     group = np.where(key >= 0, key, -1 - source)  # keys from 0 up, sources from -1 down
     earliest: dict[int, int] = {}  # of what was published later, by group
-    for event in happened[np.argsort(sent[happened], kind="stable")[::-1]]:
+    for event in happened[::-1]:
         g = int(group[event])
         mine = int(effect[event])
         late[event] = earliest.get(g, mine) < mine
