@@ -324,9 +324,9 @@ class LiveGroup:
             attempt = self._tries.get((p, offset), 1) + 1
             if attempt > MOST_ATTEMPTS:
                 raise Deadlock(
-                    f"{self.name!r} was given record {offset} of partition {p} for the {attempt}th "
-                    "time; a poll takes longer than max_poll_interval perhaps, so that it is never "
-                    "committed: let poll be smaller"
+                    f"{self.name!r} was given record {offset} of partition {p} {MOST_ATTEMPTS} "
+                    "times; its polls take longer than max_poll_interval perhaps, so that they are "
+                    "never committed: let poll be smaller"
                 )
             self._tries[p, offset] = attempt
         else:

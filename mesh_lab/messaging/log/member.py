@@ -181,6 +181,7 @@ class LiveMember:
             rows.end(row, NACKED, "failed")  # the transaction is refused, and with it the result
         else:
             rows.take_effect(row)
+            group.answer(record, row)  # before anything that could end the run
             if group.part.commit == "after":
                 rows.end(row, HANDLED)
                 self._handled.append(row)
@@ -190,7 +191,6 @@ class LiveMember:
                     rows.acked[row] = now
                     group.offsets.commit(p, record.offset + 1)
                 group.offsets.settle(p, record.offset + 1)
-            group.answer(record, row)
         if self._hands:
             self._start()
         else:
