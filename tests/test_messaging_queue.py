@@ -424,7 +424,7 @@ def test_until_leaves_the_rest_in_flight() -> None:
 def test_an_event_that_goes_round_for_ever_ends_as_a_deadlock() -> None:
     # two workers take it from one another for ever: work is twice the visibility
     queue = ml.MessageQueue("orders", visibility=1.0)
-    with pytest.raises(ml.Deadlock, match="'orders' has delivered .* 10000 times"):
+    with pytest.raises(ml.Deadlock, match=r"'orders' has delivered .* 10000 times"):
         run_of(queue, requests=1, work=takes(2.5), workers=3)
 
 
