@@ -4,8 +4,10 @@
    planted error of 3 % in service time, which each must show.
 2. Balancers against theory, within three standard errors at loads up to 95 %; longer service times
    and wrong rules, planted, must be found (`validation.balancing`).
-3. Recorded runs of real proxies against the model of them (`validation.measured`).
-4. The engine against the independent event loop of the tests: random scenarios 1 to 2000, row by
+3. The replicated store against exact probabilities, and random clusters against its laws
+   (`validation.replicated`).
+4. Recorded runs of real proxies against the model of them (`validation.measured`).
+5. The engine against the independent event loop of the tests: random scenarios 1 to 2000, row by
    row, and faults planted in the engine, each of which must be found.
 """
 
@@ -28,6 +30,7 @@ from tests.faults import FAULTS
 from .balancing import balancing
 from .measured import measured
 from .models import MODELS, Model
+from .replicated import replicated
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LOAD, REPLICATIONS, WARMUP = 0.95, 20, 5_000.0
@@ -40,7 +43,8 @@ def main() -> int:
     parser.add_argument("--scenarios", type=int, default=2000, help="of the differential check")
     given = parser.parse_args()
     good, lines = True, ["# What the longer checks found", "", _written_by(), ""]
-    for part in (theory(), balancing(), measured(), differential(given.scenarios)):
+    parts = (theory(), balancing(), replicated(), measured(), differential(given.scenarios))
+    for part in parts:
         for fine, line in part:
             good = good and fine
             lines.append(line)
