@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import mesh_lab as ml
@@ -59,7 +58,7 @@ def _plain(value: Any) -> Any:
 
 def confirmed(run: ml.Run) -> list[tuple[float, str]]:
     """When and how each publishing ended."""
-    ends: Sequence[Any] = run.requests[["finish", "outcome"]].itertuples(index=False, name=None)
+    ends = run.requests[["finish", "outcome"]].itertuples(index=False, name=None)
     return [(round(finish, 6), outcome) for finish, outcome in ends]
 
 

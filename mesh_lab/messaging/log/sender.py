@@ -103,11 +103,14 @@ class Sender:
             self._delays = iter(draws.column(rules.delay, name, "delay", source))
         self._queues: dict[int, deque[Batch]] = {}
         self._flying: dict[int, int] = {}  # requests by broker
+        # what is on its way, and when the last arrives, by connection and direction
+        self._ways: dict[tuple[int, bool], tuple[deque[Flight], float]] = {}
         self._flights: set[Flight] = set()
         self._ahead: dict[int, list[int]] = {}  # numbers in flight, by partition
         self._next: dict[int, int] = {}  # sequence numbers and epochs, by partition
         self._epochs: dict[int, int] = {}
         self._renews: set[int] = set()  # partitions in which numbers begin anew
+        self.retried = 0  # batches that were sent again
         self._turn = 0
         self._soon = False
         self._old: Timeouts[Batch] = Timeouts(self.clock, rules.delivery_timeout, self._give_up)
@@ -196,6 +199,7 @@ class Sender:
         flight = Flight(self, broker, batches)
         for batch in batches:
             batch.attempts += 1
+            self.retried += batch.attempts > 1
             if self.rules.numbers:
                 p = batch.partition
                 if batch.sequence < 0:
@@ -229,13 +233,19 @@ class Sender:
         if delay is None:
             self.clock.agenda.append((then, flight))
             return
+        assert not isinstance(delay, Distribution)
+        # a connection keeps order, whatever each delay is
+        now, way = self.clock.env.now, (flight.broker, then == self._reach)
+        queue, last = self._ways.get(way, (deque(), 0.0))
+        at = max(now + delay, last)
+        queue.append(flight)
+        self._ways[way] = queue, at
 
         def arrive(alarm: Alarm) -> None:
-            then(flight)
+            then(queue.popleft())
             self.clock.drain()
 
-        assert not isinstance(delay, Distribution)
-        self.clock.schedule(Alarm(arrive), HOP, delay)
+        self.clock.schedule(Alarm(arrive), HOP, at - now)
 
     def _reach(self, flight: Flight) -> None:
         if flight.broker in self.log.brokers.alive:

@@ -1,0 +1,274 @@
+"""What failing brokers and networks lose, double or reorder: acks, in-sync replicas, numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mesh_lab.messaging.log.changes import JoinGroup
+from mesh_lab.messaging.log.log import Log
+from mesh_lab.messaging.log.partition import Partition
+from mesh_lab.messaging.log.producer import Producer
+from mesh_lab.messaging.message import Message
+from tests.logs import confirmed, fixed, group, log, numbers, rows, run
+
+READER = group(work=fixed(0.1), commit="with")
+LATE = (JoinGroup(at=9.0, member=0),)
+
+
+def messages(*numbers: int) -> list[Message]:
+    return [Message("s", number) for number in numbers]
+
+
+def held(partition: Partition) -> list[int]:
+    return [record.message.number for record in partition.log]
+
+
+# -- one partition, by hand ----------------------------------------------------------------------
+
+
+def test_the_high_watermark_is_the_least_log_end_in_sync() -> None:
+    p = Partition(0, [0, 1, 2])
+    p.append(messages(0, 1, 2), producer=0)
+    assert (p.copied(1, 3), p.high) == (False, 0)
+    assert (p.copied(2, 1), p.high) == (True, 1)
+    assert (p.shrink(2), p.high, p.isr) == (True, 3, [0, 1])
+    p.append(messages(3), producer=0)
+    assert (p.copied(2, 3), p.isr) == (False, [0, 1])  # not everything yet
+    assert (p.copied(2, 4), p.isr, p.high) == (False, [0, 1, 2], 3)
+    assert (p.copied(1, 4), p.high) == (True, 4)
+
+
+def test_the_last_in_sync_replica_stays() -> None:
+    p = Partition(0, [0, 1])
+    assert not p.shrink(1)
+    assert not p.shrink(0)
+    assert p.isr == [0]
+    assert p.elect({1}) == []
+    assert p.leader is None
+
+
+def test_a_new_leader_cuts_off_what_it_does_not_have() -> None:
+    p = Partition(0, [0, 1, 2])
+    made = p.append(messages(0, 1, 2, 3), producer=0)
+    p.copied(1, 2)
+    p.copied(2, 3)
+    cut = p.elect({1, 2})
+    assert [record.message.number for record in cut] == [2, 3]
+    assert [record.cut for record in made] == [False, False, True, True]
+    # broker 2 had record 2 too, and must drop it: it would not be the leader's
+    assert (p.leader, held(p), p.ends, p.epoch) == (1, [0, 1], {0: 2, 1: 2, 2: 2}, 1)
+    p.append(messages(4), producer=0)
+    assert held(p) == [0, 1, 4]
+    p.shrink(0)
+    p.copied(2, 3)
+    assert p.high == 3
+
+
+def test_an_unclean_leader_may_cut_off_what_was_confirmed() -> None:
+    p = Partition(0, [0, 1])
+    p.append(messages(0), producer=0)
+    p.copied(1, 1)
+    p.shrink(1)
+    p.append(messages(1, 2), producer=0)
+    assert p.high == 3
+    assert [record.message.number for record in p.elect({1}, unclean=True)] == [1, 2]
+    assert (p.leader, p.isr, p.high) == (1, [1], 1)
+
+
+def test_a_leader_takes_numbered_batches_once_and_in_order() -> None:
+    p = Partition(0, [0, 1])
+    p.append(messages(0, 1), producer=7, sequence=0)
+    assert p.expects(7, 0, 0) is None  # is here already
+    assert p.expects(7, 0, 2) is True
+    assert p.expects(7, 0, 4) is False  # 2 and 3 are missing
+    assert p.expects(8, 0, 0) is True
+    assert p.expects(8, 0, 1) is False
+    assert p.expects(7, 1, 0) is True  # a new epoch
+    assert p.end_of(7, 0, 0, 2) == 2
+    p.copied(1, 2)
+    p.append(messages(2), producer=7, sequence=2)
+    assert p.expects(7, 0, 2) is None
+    p.elect({1})
+    assert p.expects(7, 0, 2) is True  # what was cut off is expected again
+    assert p.expects(7, 0, 0) is None
+
+
+# -- failing brokers -----------------------------------------------------------------------------
+
+
+def failing(acks: Any, **fields: Any) -> Log:
+    """Broker 0 fails at 3.2; what it appended at 3.0 would have been copied at 3.5."""
+    return log(
+        **{
+            "replication": 2,
+            "replica_delay": 0.5,
+            "failover": 2.0,
+            "broker_outages": ((0, 3.2, 20.0),),
+            "producer": Producer(linger=0.0, acks=acks),
+            **fields,
+        }
+    )
+
+
+def test_acks_1_loses_what_was_confirmed() -> None:
+    made = run(failing(1), READER, events=6)
+    # event 2 is confirmed at 3.0, and gone at 5.2; 3 and 4 wait for a leader
+    assert confirmed(made) == [(t, "ok") for t in (1.0, 2.0, 3.0, 5.2, 5.2, 6.0)]
+    assert rows(made, "number", "offset", "written", "finished", "outcome", "reason") == [
+        (0, 0, 1.5, 1.6, "acked", ""),
+        (1, 1, 2.5, 2.6, "acked", ""),
+        (2, 2, None, None, "lost", "failover"),
+        (3, 2, 5.2, 5.3, "acked", ""),
+        (4, 3, 5.2, 5.4, "acked", ""),
+        (5, 4, 6.0, 6.1, "acked", ""),
+    ]
+    assert numbers(made.lost("g")) == [2]
+
+
+def test_acks_all_confirms_what_survives() -> None:
+    made = run(failing("all"), READER, events=6)
+    # event 2 is not confirmed when the leader fails, and sent again
+    assert confirmed(made) == [(t, "ok") for t in (1.5, 2.5, 5.2, 5.2, 5.2, 6.0)]
+    assert rows(made, "number", "offset", "finished", "outcome") == [
+        (0, 0, 1.6, "acked"),
+        (1, 1, 2.6, "acked"),
+        (2, 2, 5.3, "acked"),
+        (3, 3, 5.4, "acked"),
+        (4, 4, 5.5, "acked"),
+        (5, 5, 6.1, "acked"),
+    ]
+    assert made.delivery_report().loc["g", "once"] == 6
+
+
+def test_acks_0_also_loses_what_the_network_loses() -> None:
+    producer = Producer(linger=0.0, acks=0, cuts=((0.9, 1.1),))
+    made = run(failing(0, producer=producer), READER, events=6)
+    assert confirmed(made) == [(t, "ok") for t in (1.0, 2.0, 3.0, 5.2, 5.2, 6.0)]
+    assert [row for row in rows(made, "number", "outcome", "reason") if row[1] != "acked"] == [
+        (0, "lost", "network"),
+        (2, "lost", "failover"),
+    ]
+
+
+def test_a_broker_that_is_back_before_anybody_notices_loses_nothing() -> None:
+    made = run(
+        failing(1, broker_outages=((0, 3.2, 4.5),)),
+        READER,
+        events=6,
+    )
+    assert not len(made.lost("g"))
+    assert [t for t, _ in confirmed(made)] == [1.0, 2.0, 3.0, 4.5, 5.0, 6.0]
+    # the copy of event 2 begins again at 4.5
+    assert [row[0] for row in rows(made, "written")] == [1.5, 2.5, 5.0, 5.0, 5.5, 6.5]
+
+
+def test_min_insync_refuses_what_only_one_broker_would_have() -> None:
+    producer = Producer(linger=0.0, request_timeout=1.0, delivery_timeout=2.5)
+    made = run(
+        failing("all", min_insync=2, broker_outages=((1, 3.2, 8.0),), producer=producer),
+        READER,
+        events=8,
+    )
+    ends = confirmed(made)
+    # from the failure of the follower until it is back and has caught up, at 8.5, nothing is
+    # confirmed; what was begun too long before is given up after 2.5 s
+    assert ends[:6] == [
+        (1.5, "ok"),
+        (2.5, "ok"),
+        (5.5, "expired"),
+        (6.5, "expired"),
+        (7.5, "expired"),
+        (8.5, "expired"),
+    ]
+    assert [outcome for _, outcome in ends[6:]] == ["ok", "ok"]
+    assert all(8.5 < t < 10.0 for t, _ in ends[6:])
+    # given up is not the same as not written: 2, 3 and 4 are in the leader's log
+    assert [row[0] for row in rows(made, "number")] == [0, 1, 2, 3, 4, 6, 7]
+
+
+@pytest.mark.parametrize("unclean", [False, True])
+def test_min_insync_1_trusts_one_broker(unclean: bool) -> None:
+    """Broker 1 is away, broker 0 confirms alone, and then 0 fails as 1 comes back."""
+    made = run(
+        failing(
+            "all",
+            replica_delay=0.1,
+            failover=0.0,
+            broker_outages=((1, 1.5, 6.5), (0, 4.5, 8.5)),
+            unclean=unclean,
+        ),
+        group(work=fixed(0.1), commit="with", members=0, reset="earliest", changes=LATE),
+        events=8,
+    )
+    assert {outcome for _, outcome in confirmed(made)} == {"ok"}
+    if unclean:  # broker 1 leads at 6.5, without events 1, 2 and 3
+        assert numbers(made.lost("g")) == [1, 2, 3]
+        assert confirmed(made)[4][0] == 6.6
+    else:  # nobody leads until broker 0 is back
+        assert not len(made.lost("g"))
+        assert [t for t, _ in confirmed(made)[4:]] == [8.5] * 4
+
+
+# -- a failing network ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_lost_answer_doubles_without_numbers(idempotent: bool) -> None:
+    """Event 2 is appended and copied by 3.3; its answer is under way when the broker fails."""
+    producer = Producer(linger=0.0, delay=0.2, idempotent=idempotent)
+    made = run(
+        failing("all", replica_delay=0.1, broker_outages=((0, 3.4, 20.0),), producer=producer),
+        READER,
+        events=4,
+    )
+    assert confirmed(made) == [(t, "ok") for t in (1.5, 2.5, 5.8, 5.8)]
+    again = [] if idempotent else [(2, 1, 3, 5.7)]
+    last = (3, 0, 3, 5.7) if idempotent else (3, 0, 4, 5.8)
+    assert rows(made, "number", "copy", "offset", "finished") == [
+        (0, 0, 0, 1.4),
+        (1, 0, 1, 2.4),
+        (2, 0, 2, 3.4),
+        *again,
+        last,
+    ]
+    assert numbers(made.doubled("g")) == ([] if idempotent else [2])
+
+
+@pytest.mark.parametrize(
+    ("fields", "order", "ends"),
+    [
+        ({"idempotent": False}, [0, 2, 1, 3], [1.0, 3.6, 3.0, 4.0]),
+        ({"idempotent": True}, [0, 1, 2, 3], [1.0, 3.6, 3.6, 4.0]),
+        ({"idempotent": False, "in_flight": 1}, [0, 1, 2, 3], [1.0, 3.6, 3.6, 4.0]),
+    ],
+)
+def test_what_is_sent_again_overtakes_nobody_if_numbered_or_alone(
+    fields: dict[str, Any], order: list[int], ends: list[float]
+) -> None:
+    """Event 1 is lost at 2.0, missed at 3.5, and sent again at 3.6."""
+    producer = Producer(
+        linger=0.0,
+        request_timeout=1.5,
+        cuts=((1.9, 2.1),),
+        **fields,
+    )
+    made = run(log(producer=producer), READER, events=4)
+    assert [row[0] for row in rows(made, "number")] == order
+    assert [t for t, _ in confirmed(made)] == ends
+    assert numbers(made.reordered("g")) == ([1] if order[1] == 2 else [])
+
+
+def test_retries_are_used_up() -> None:
+    producer = Producer(linger=0.0, retries=2, request_timeout=1.0, cuts=((1.9, 10.0),))
+    made = run(log(producer=producer), READER, events=2)
+    # sent at 2.0, 3.1 and 4.2, and missed for the third time at 5.2
+    assert confirmed(made) == [(1.0, "ok"), (5.2, "failed")]
+
+
+def test_after_a_batch_is_given_up_the_next_begins_new_numbers() -> None:
+    producer = Producer(linger=0.0, retries=0, request_timeout=0.5, cuts=((1.9, 2.1),))
+    made = run(log(producer=producer), READER, events=4)
+    assert confirmed(made) == [(1.0, "ok"), (2.5, "failed"), (3.0, "ok"), (4.0, "ok")]
+    assert [row[0] for row in rows(made, "number")] == [0, 2, 3]
