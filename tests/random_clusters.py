@@ -50,10 +50,13 @@ def random_run(seed: int, skew: float = 0.0, overlap: bool = True) -> ClusterRun
         else:
             changes += [ml.Fail(at=begin, endpoint=some[0])]
             changes += [ml.Recover(at=until, endpoint=some[0])]
-    for kind in (ml.Failures, ml.Isolations):
+    for kind, well, ill in ((ml.Failures, "up", "down"), (ml.Isolations, "connected", "isolated")):
         if rng.random() < 0.4:
-            up, down = rng.uniform(1.0, 20.0), rng.uniform(0.1, 3.0)
-            changes.append(kind(up=ml.Exponential(mean=up), down=ml.Exponential(mean=down)))
+            means = {well: rng.uniform(1.0, 20.0), ill: rng.uniform(0.1, 3.0)}
+            stays: dict[str, Any] = {
+                word: ml.Exponential(mean=mean) for word, mean in means.items()
+            }
+            changes.append(kind(**stays))
     store = ml.Cluster(
         "db",
         nodes=nodes,

@@ -44,6 +44,15 @@ ONCE = ml.Exponential(mean=1.0)
         ({"changes": (ml.Failures(up=ONCE, down=ONCE, endpoints=("y",)),)}, "'y' is no node"),
         ({"changes": (ml.Failures(up=ONCE, down=ONCE),) * 2}, "Failures of 'db-0' are declared 2"),
         (
+            {"changes": (ml.Isolations(connected=ONCE, isolated=ONCE, nodes=("q",)),)},
+            "'q' is no node",
+        ),
+        (
+            {"changes": (ml.Isolations(connected=ONCE, isolated=ONCE),) * 2},
+            "changes: Isolations of 'db-0' are declared 2 times",
+        ),
+        ({"changes": (ml.Exponential(mean=1.0),)}, "changes[0]: is Exponential(mean=1.0)"),
+        (
             {"changes": (ml.NetworkPartition(at=1.0, until=2.0, nodes=("z",)),)},
             "'z' is no node",
         ),
@@ -80,7 +89,7 @@ def test_impossible_partitions_are_refused(fields: dict[str, Any], words: str) -
 
 
 def test_failures_and_isolations_of_one_node_are_two_things() -> None:
-    changes = (ml.Failures(up=ONCE, down=ONCE), ml.Isolations(up=ONCE, down=ONCE))
+    changes = (ml.Failures(up=ONCE, down=ONCE), ml.Isolations(connected=ONCE, isolated=ONCE))
     assert ml.Cluster("db", changes=changes).changes == changes
 
 
@@ -127,3 +136,15 @@ def test_the_default_is_shown_short_and_parts_are_values() -> None:
     assert repr(store) == "Cluster('db', nodes=3, read='ONE')"
     assert store == ml.Cluster("db", nodes=3, read="ONE")
     assert hash(store) == hash(ml.Cluster("db", nodes=3, read="ONE"))
+
+
+def test_isolations_that_take_no_time_are_refused_and_services_know_none() -> None:
+    never = ml.Deterministic(value=0.0)
+    with pytest.raises(PartError, match="their means must be 1e-9 s at least together"):
+        ml.Isolations(connected=never, isolated=never)
+    for change in (
+        ml.Isolations(connected=ONCE, isolated=ONCE),
+        ml.NetworkPartition(at=1.0, until=2.0, nodes=("s",)),
+    ):
+        with pytest.raises(PartError, match="Service 's', changes"):
+            ml.Service("s", service_time=ONCE, changes=(change,))

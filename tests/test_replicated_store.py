@@ -139,7 +139,11 @@ def test_a_partition_divides_the_nodes_and_the_larger_side_goes_on(tmp_path: Pat
     assert set(run.operations.outcome[~(inside & small)]) == {"ok"}
     assert (inside & small).sum() > 5 < (inside & ~small).sum()
     isolated = cluster(
-        changes=(ml.Isolations(up=ml.Deterministic(value=10.0), down=ml.Deterministic(value=5.0)),)
+        changes=(
+            ml.Isolations(
+                connected=ml.Deterministic(value=10.0), isolated=ml.Deterministic(value=5.0)
+            ),
+        )
     )
     run = simulate(isolated, writes=at(tmp_path, "w2", [9.0, 12.0, 16.0]), seed=1)
     assert run.operations.outcome.tolist() == ["ok", "unavailable", "ok"]

@@ -175,8 +175,8 @@ def replicated() -> Iterable[tuple[bool, str]]:
     yield (
         True,
         f"Counts, what is expected of them, and the two-sided p-value (refused below {LEVEL:g}); "
-        f"the last column: is a wrong rule refused at {FOUND:g}?  Rows of one kind share their random "
-        "numbers.",
+        f"the last column: is a wrong rule refused at {FOUND:g}?  Rows of one kind share their "
+        "random numbers.",
     )
     yield True, ""
     yield True, "| what | of | count | expected | p-value | as it should | wrong rule |"

@@ -41,7 +41,7 @@ def needed(level: Consistency, replication: int) -> int:
 
 
 @part
-class NetworkPartition(Change):
+class NetworkPartition:
     """Some nodes cannot reach the others from `at` to `until` seconds, nor the others them.
 
     Parameters
@@ -57,6 +57,7 @@ class NetworkPartition(Change):
     NetworkPartition(at=10.0, until=40.0, nodes=('db-0', 'db-1'))
     """
 
+    at: NonNegative
     until: Positive
     nodes: tuple[Name, ...]
 
@@ -68,22 +69,35 @@ class NetworkPartition(Change):
 
 
 @part
-class Isolations(Failures):
+class Isolations:
     """Nodes are cut off from all others at random, each by itself, and go on working.
 
     Parameters
     ----------
-    up, down : Distribution
-        Seconds until a node that is connected is cut off, and until it is connected again.
-    endpoints : tuple of str
+    connected, isolated : Distribution
+        Seconds until a node that is connected is cut off, and until it is connected again; both
+        together 1e-9 at least in the mean.
+    nodes : tuple of str
         Which nodes; all, if none is named.
 
     Examples
     --------
     >>> from mesh_lab import Exponential
-    >>> Isolations(up=Exponential(mean=600.0), down=Exponential(mean=5.0))
-    Isolations(up=Exponential(mean=600.0), down=Exponential(mean=5.0))
+    >>> Isolations(connected=Exponential(mean=600.0), isolated=Exponential(mean=5.0))
+    Isolations(connected=Exponential(mean=600.0), isolated=Exponential(mean=5.0))
     """
+
+    connected: Distribution
+    isolated: Distribution
+    nodes: tuple[Name, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.connected.mean + self.isolated.mean < 1e-9:
+            raise ValueError(
+                f"connected is {self.connected!r} and isolated is {self.isolated!r}: a node would "
+                "be cut off and connected without end at one moment; their means must be 1e-9 s at "
+                "least together"
+            )
 
 
 @part
@@ -116,9 +130,8 @@ class Cluster:
         Seconds that the coordinator waits for enough answers (``cassandra.yaml``: 2 s, 5 s).
     detection : float
         Seconds after which nodes take one that they cannot reach for down; that it is back they
-        know at once.  18.4 s is the time 8 ln 10 after which Cassandra's failure detector, with
-        its threshold of 8 and a heartbeat a second, convicts a node (from the formula in
-        ``FailureDetector.java``; the threshold is recalled).
+        know at once.  After 8 ln 10 = 18.4 s Cassandra's failure detector, with its threshold of 8
+        and a heartbeat a second, convicts a node (from the formula of ``FailureDetector.java``).
     hints : bool
         Whether coordinators keep the writes that a replica missed, and hand them over later.
     hint_window : float
@@ -163,7 +176,7 @@ class Cluster:
     hint_interval: Positive = 10.0
     read_repair: bool = True
     skew: NonNegative | dict[Name, Offset] = 0.0
-    changes: tuple[Change | Failures, ...] = ()
+    changes: tuple[Change | Failures | NetworkPartition | Isolations, ...] = ()
 
     def __post_init__(self) -> None:
         for name, times in Counter(self.names).items():
@@ -217,24 +230,24 @@ def _check_changes(cluster: Cluster) -> None:
 
     Also for two that are at odds: a change after a node has left, failures declared twice.
     """
-    random: Counter[tuple[type, str]] = Counter()
-    gone: set[str] = set()
+    random: Counter[tuple[str, str]] = Counter()
+    planned: list[Change] = []
     for change in cluster.changes:
-        if isinstance(change, Failures):
-            for name in change.endpoints:
-                cluster._known("changes", name)
-            random.update((type(change), name) for name in change.endpoints or cluster.names)
+        if isinstance(change, Change):
+            planned.append(change)
+            continue
+        nodes = change.endpoints if isinstance(change, Failures) else change.nodes
+        for name in nodes:
+            cluster._known("changes", name)
+        if not isinstance(change, NetworkPartition):
+            random.update((type(change).__name__, name) for name in nodes or cluster.names)
     for (kind, name), times in random.items():
         if times > 1:
             raise ValueError(
-                f"changes: {kind.__name__} of {name!r} are declared {times} times; once is allowed"
+                f"changes: {kind} of {name!r} are declared {times} times; once is allowed"
             )
-    planned = [change for change in cluster.changes if isinstance(change, Change)]
+    gone: set[str] = set()
     for change in sorted(planned, key=lambda one: one.at):
-        if isinstance(change, NetworkPartition):
-            for name in change.nodes:
-                cluster._known("changes", name)
-            continue
         if not isinstance(change, Fail | Recover | Leave):
             raise ValueError(
                 f"changes: {change!r} is nothing that happens to the nodes of a cluster; take "

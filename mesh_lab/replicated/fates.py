@@ -2,16 +2,17 @@
 
 The draws of a random failure are those of ``engines/RULES.md``: purpose ``up`` until it comes,
 then ``down`` until it is over, addressed by the node's name and the number of its cycle; those of
-isolations have the purposes ``joined`` and ``apart``.
+isolations have the purposes ``connected`` and ``isolated``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..clock import CHANGE, Alarm
-from ..draws import Column, Draws
-from ..stations.endpoints import Change, Fail, Failures, Leave
+from ..distributions import Distribution
+from ..draws import Draws
+from ..stations.endpoints import Fail, Failures, Leave, Recover
 from .cluster import Isolations, NetworkPartition
 from .store import Store
 
@@ -25,26 +26,35 @@ class Fates:
         self._store = store
         self._clock = store.clock
         self._network = store.network
-        self._numbers = {name: k for k, name in enumerate(store.cluster.names)}
-        for change in store.cluster.changes:
+        cluster = store.cluster
+        self._numbers = {name: k for k, name in enumerate(cluster.names)}
+        for change in cluster.changes:
             if isinstance(change, Failures):
-                for name in change.endpoints or store.cluster.names:
-                    _Cycle(self, change, name, self._numbers[name], draws)
+                stays = (change.up, "up"), (change.down, "down")
+                for name in change.endpoints or cluster.names:
+                    _Cycle(self, self.set_up, stays, name, draws)
+            elif isinstance(change, Isolations):
+                stays = (change.connected, "connected"), (change.isolated, "isolated")
+                for name in change.nodes or cluster.names:
+                    _Cycle(self, self.set_connected, stays, name, draws)
+            elif isinstance(change, NetworkPartition):
+                self._clock.schedule(Alarm(self._parts, change), CHANGE, change.at)
             else:
                 self._clock.schedule(Alarm(self._happens, change), CHANGE, change.at)
 
     def _happens(self, alarm: Alarm) -> None:
-        change: Change = alarm.subject
-        if isinstance(change, NetworkPartition):
-            side = frozenset(self._numbers[name] for name in change.nodes)
-            self._network.partitions.append(side)
-            self._clock.schedule(Alarm(self._heals, side), CHANGE, change.until - change.at)
-            self.settle(side)
-            return
-        node = self._numbers[change.endpoint]  # type: ignore[attr-defined]  # all others have it
+        change: Fail | Recover | Leave = alarm.subject
+        node = self._numbers[change.endpoint]
         if isinstance(change, Leave):
             self._network.gone[node] = True
-        self.set_up(node, not isinstance(change, Fail | Leave))
+        self.set_up(node, isinstance(change, Recover))
+
+    def _parts(self, alarm: Alarm) -> None:
+        change: NetworkPartition = alarm.subject
+        side = frozenset(self._numbers[name] for name in change.nodes)
+        self._network.partitions.append(side)
+        self._clock.schedule(Alarm(self._heals, side), CHANGE, change.until - change.at)
+        self.settle(side)
 
     def _heals(self, alarm: Alarm) -> None:
         self._network.partitions.remove(alarm.subject)
@@ -58,9 +68,9 @@ class Fates:
             self._store.crash(node)
         self.settle((node,))
 
-    def set_isolated(self, node: int, isolated: bool) -> None:
-        """A node is cut off from all others, or connected again."""
-        self._network.isolated[node] = isolated
+    def set_connected(self, node: int, connected: bool) -> None:
+        """A node is connected again, or cut off from all others."""
+        self._network.isolated[node] = not connected
         self.settle((node,))
 
     def settle(self, changed: Iterable[int]) -> None:
@@ -70,37 +80,33 @@ class Fates:
 
 
 class _Cycle:
-    """One node that fails and recovers, or is cut off and connected again, for ever."""
+    """One node that is well and not well by turns, for ever; `turn` is told which."""
 
-    __slots__ = ("_clock", "_columns", "_fates", "_isolates", "_node", "_stays")
+    __slots__ = ("_columns", "_fates", "_node", "_stays", "_turn")
 
     def __init__(
-        self, fates: Fates, failures: Failures, name: str, node: int, draws: Draws
+        self,
+        fates: Fates,
+        turn: Callable[[int, bool], None],
+        stays: tuple[tuple[Distribution, str], tuple[Distribution, str]],
+        name: str,
+        draws: Draws,
     ) -> None:
         self._fates = fates
-        self._node = node
-        self._clock = fates._clock
-        self._isolates = isinstance(failures, Isolations)
-        words = ("joined", "apart") if self._isolates else ("up", "down")
+        self._turn = turn
+        self._node = fates._numbers[name]
         part = fates._store.cluster.name
-        self._columns: tuple[Column, Column] = (
-            draws.column(failures.up, part, words[0], name),
-            draws.column(failures.down, part, words[1], name),
-        )
+        self._columns = [draws.column(of, part, purpose, name) for of, purpose in stays]
         self._stays = 0  # good and bad ones together
         self._plan()
 
     def _plan(self) -> None:
         cycle, bad = divmod(self._stays, 2)
         self._stays += 1
-        alarm = Alarm(self._turn, not bad)
-        self._clock.schedule(alarm, CHANGE, self._columns[bad].at(cycle))
+        alarm = Alarm(self._ends, bool(bad))  # after a bad stay it is well again
+        self._fates._clock.schedule(alarm, CHANGE, self._columns[bad].at(cycle))
 
-    def _turn(self, alarm: Alarm) -> None:
-        ends: bool = alarm.subject  # whether a good stay has ended
-        if self._isolates:
-            self._fates.set_isolated(self._node, ends)
-        else:
-            self._fates.set_up(self._node, not ends)
+    def _ends(self, alarm: Alarm) -> None:
+        self._turn(self._node, alarm.subject)
         if not self._fates._network.gone[self._node]:
             self._plan()

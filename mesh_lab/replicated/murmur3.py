@@ -1,13 +1,13 @@
 """The token of a key, as Cassandra's Murmur3Partitioner makes it.
 
 A token is the first half of the 128-bit MurmurHash3 (the variant for 64-bit machines, seed 0) of
-the key's bytes, read as a signed number.  Three things are Cassandra's own
-(``Murmur3Partitioner.java``, ``MurmurHash.java``): the bytes of an incomplete last block are
-signed, so that tokens differ from those of other MurmurHash3 libraries where one is above 127; the
-empty key has the smallest token; and no other key has that: it gets the largest instead.
+the key's bytes, read as a signed number.  Three things are Cassandra's own: the bytes of an
+incomplete last block are signed, so that tokens differ from those of other MurmurHash3 libraries
+where one is above 127 (``murmur3.py`` of Cassandra's Python driver); the empty key has the smallest
+token; and no other key has that: it gets the largest instead (``Murmur3Partitioner.java``).
 
-Checked against the values that the tests of Cassandra's Python driver publish, and against that
-driver itself on random keys.
+Checked against the values that the tests of that driver publish, and against the driver itself on
+random keys.
 """
 
 from __future__ import annotations
