@@ -19,6 +19,7 @@ the disk is the server's own setting (``innodb_flush_log_at_trx_commit``, 1 by d
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -33,6 +34,7 @@ __all__ = ["OUTSIDE", "READS", "connect"]
 # what a connection's transactions begin with on SQLite, where they do not write, and no transaction
 READS = {"mesh_lab_begin": "BEGIN"}
 OUTSIDE = {"mesh_lab_begin": ""}
+RESTED = 1.0  # seconds after which a connection may have been ended by the server
 
 # the drivers that are tried, where a URL names none
 _DRIVERS = {
@@ -83,7 +85,8 @@ def connect(given: str, timeout: float, *, durable: bool) -> tuple[sa.Engine, st
             "SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
         }
     if kind != "sqlite":
-        options |= {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+        # a connection ends its transaction itself when it is given back
+        options |= {"isolation_level": "READ COMMITTED", "pool_reset_on_return": None}
     try:
         engine = sa.create_engine(url, **options)
     except ModuleNotFoundError as error:
@@ -95,6 +98,8 @@ def connect(given: str, timeout: float, *, durable: bool) -> tuple[sa.Engine, st
         ) from None
     if kind == "sqlite":
         _tell_sqlite(engine, durable=durable)
+    else:
+        _ask_the_rested(engine)
     return engine, name
 
 
@@ -133,6 +138,30 @@ def _check_path(url: sa.URL, name: str) -> None:
             f"the folder {str(path.parent)!r} is not there",
             "make it first, or correct the path",
         )
+
+
+def _ask_the_rested(engine: sa.Engine) -> None:
+    """Ask a connection that has rested whether it is still there, before it is used again.
+
+    Asking every time, as SQLAlchemy's ``pool_pre_ping`` does, would add a fifth to an append.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def rests(connection: Any, record: Any) -> None:
+        record.info["since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def wakes(connection: Any, record: Any, proxy: object) -> None:
+        since = record.info.get("since")
+        if since is None or time.monotonic() - since < RESTED:
+            return
+        dialect = engine.dialect
+        try:
+            alive = dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error:
+            alive = False
+        if not alive:
+            raise exc.DisconnectionError  # the pool makes another one
 
 
 def _tell_sqlite(engine: sa.Engine, *, durable: bool) -> None:

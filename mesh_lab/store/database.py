@@ -9,6 +9,7 @@ says so.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Self
 
@@ -19,7 +20,8 @@ from ..errors import StoreError
 from .connecting import OUTSIDE, READS, connect
 from .refusals import refusal, refused, unknown
 from .schema import prepare
-from .transaction import Transaction, insert_statement
+from .statements import statements
+from .transaction import Transaction
 
 __all__ = ["Database"]
 
@@ -33,8 +35,6 @@ class Database:
         The URL without the password.
     timeout : float
         Seconds.
-    insert : str
-        The INSERT of a whole row of events, as the driver wants it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Database:
         self.timeout = timeout
         self._engine, self.name = connect(url, timeout, durable=durable)
         self._closed = False
-        self.insert = insert_statement(self._engine.dialect)
+        self._statements = statements(self._engine.dialect)
         try:
             with refused(self.name, timeout):
                 prepare(self._engine, self.name, beside=beside)
@@ -60,8 +60,16 @@ class Database:
             return
         with self._engine.connect().execution_options(**OUTSIDE) as connection:
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-            if mode == "delete":  # not in memory, and not in WAL mode already
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            until = time.monotonic() + self.timeout
+            while mode == "delete":  # not in memory, and not in WAL mode already
+                try:
+                    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+                except exc.OperationalError as error:
+                    # SQLite does not wait here by itself while others have the file open
+                    known = refusal(error, self.name, self.timeout)
+                    if known is None or known.reason != "locked" or time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -84,7 +92,7 @@ class Database:
         with refused(self.name, self.timeout), self._connected() as connection:
             under_way = connection.begin()
             try:
-                transaction = Transaction(self, connection)
+                transaction = Transaction(connection, self._statements)
                 yield transaction
                 if transaction.failed is not None:
                     raise StoreError(

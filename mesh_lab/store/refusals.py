@@ -130,7 +130,7 @@ def _reason(error: exc.DBAPIError) -> str | None:
     if error.connection_invalidated:
         return "lost"
     text = str(orig).lower()  # libpq gives no code for what happens before there is a session
-    if type(orig).__module__.startswith("psycopg") and isinstance(error, exc.OperationalError):
+    if type(orig).__module__.startswith("psycopg") and type(orig).__name__ == "OperationalError":
         if "does not exist" in text:
             return "missing"
         if "password" in text or "authentication" in text or "no pg_hba.conf" in text:

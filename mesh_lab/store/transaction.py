@@ -11,31 +11,20 @@ see 17.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
+from sqlalchemy import exc
 
 from ..errors import ConflictError, EventError
 from ..events import Event
 from .names import stream_name
-from .rows import COLUMNS, encode, now
-from .schema import EVENTS, HEAD
+from .rows import encode, now
+from .statements import Statements
 
-if TYPE_CHECKING:
-    from .database import Database
-
-__all__ = ["Transaction", "expected_version", "insert_statement"]
-
-_HEAD = HEAD.update().where(HEAD.c.one == 1)
-_TAKE = _HEAD.values(position=HEAD.c.position + sa.bindparam("events"))
-_LOOK = sa.select(
-    HEAD.c.position,
-    sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.version), 0))
-    .where(EVENTS.c.stream == sa.bindparam("stream"))
-    .scalar_subquery(),
-).where(HEAD.c.one == 1)
+__all__ = ["Transaction", "expected_version"]
 
 
 class Transaction:
@@ -49,9 +38,9 @@ class Transaction:
         For whatever SQLAlchemy can say to the database, within this transaction.
     """
 
-    def __init__(self, store: Database, connection: sa.Connection) -> None:
-        self.store = store
+    def __init__(self, connection: sa.Connection, statements: Statements) -> None:
         self.connection = connection
+        self._statements = statements
         self.failed: BaseException | None = None
 
     def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> Any:
@@ -83,38 +72,79 @@ class Transaction:
         recorded = now()
         rest = [encode(event, recorded) for event in _events(events)]
         if not rest:
-            return self._nothing(stream, wanted)
+            with self._cursor() as cursor:
+                self._version(cursor, stream, wanted)
+            return range(0)
         try:
-            position, version = self._take(stream, len(rest), wanted)
-            rows = [
-                (position + i, stream, version + i, *row) for i, row in enumerate(rest, start=1)
-            ]
-            statement = self.store.insert
-            self.connection.exec_driver_sql(statement, rows if len(rows) > 1 else rows[0])
+            with self._cursor() as cursor:
+                position = self._take(cursor, len(rest)) - len(rest)
+                self._insert(cursor, position, stream, rest, wanted)
         except BaseException as error:
             self.failed = error
             raise
         return range(position + 1, position + len(rest) + 1)
 
-    def _take(self, stream: str, events: int, wanted: int | None) -> tuple[int, int]:
-        """Lock the head, take positions, and return the position and the version before them."""
-        self.connection.execute(_TAKE, {"events": events})
-        position, version = self.connection.execute(_LOOK, {"stream": stream}).one()
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """Give a cursor of the driver, whose errors become SQLAlchemy's.
+
+        SQLAlchemy's own way takes as long as a server takes to answer; an append has no need of it.
+        """
+        connection = self.connection
+        with contextlib.closing(connection.connection.cursor()) as cursor:
+            try:
+                yield cursor
+            except connection.dialect.loaded_dbapi.Error as error:
+                raw: Any = connection.connection
+                lost = connection.dialect.is_disconnect(error, raw, cursor)
+                if lost:
+                    connection.invalidate(error)
+                raise exc.DBAPIError(None, None, error, connection_invalidated=lost) from error
+
+    def _take(self, cursor: Any, events: int) -> int:
+        """Take so many positions, keep all others out until the end, and return the last one."""
+        cursor.execute(self._statements.take, (events,))
+        if self._statements.position:
+            cursor.execute(self._statements.position)
+        return int(cursor.lastrowid if cursor.description is None else cursor.fetchone()[0])
+
+    def _insert(
+        self,
+        cursor: Any,
+        position: int,
+        stream: str,
+        rest: list[tuple[Any, ...]],
+        wanted: int | None,
+    ) -> None:
+        """Insert events after a position."""
+        if len(rest) == 1 and self._statements.insert_at:
+            values = (position + 1, stream, *rest[0], stream)
+            if wanted is None:
+                cursor.execute(self._statements.insert_next, values)
+                return
+            cursor.execute(self._statements.insert_at, (*values, wanted))
+            if cursor.rowcount != 1:
+                self._version(cursor, stream, wanted)  # says which it is
+            return
+        version = self._version(cursor, stream, wanted)
+        rows = [(position + i, stream, version + i, *row) for i, row in enumerate(rest, start=1)]
+        if len(rows) == 1:
+            cursor.execute(self._statements.insert, rows[0])
+        else:
+            cursor.executemany(self._statements.insert, rows)
+
+    def _version(self, cursor: Any, stream: str, wanted: int | None) -> int:
+        """Return the version of a stream, which must be the wanted one."""
+        cursor.execute(self._statements.version, (stream,))
+        version = int(cursor.fetchone()[0])
         if wanted is not None and version != wanted:
             raise ConflictError(stream, wanted, version)
-        return position - events, version
+        return version
 
-    def _nothing(self, stream: str, wanted: int | None) -> range:
-        """Append no event: only the expectation is looked at."""
-        position, version = self.connection.execute(_LOOK, {"stream": stream}).one()
-        if wanted is not None and version != wanted:
-            raise ConflictError(stream, wanted, version)
-        return range(position + 1, position + 1)
-
-    def lock(self) -> int:
-        """Keep all other appends out until this transaction ends; return the last position."""
-        self.connection.execute(_TAKE, {"events": 0})
-        return int(self.connection.execute(sa.select(HEAD.c.position)).scalar_one())
+    def lock(self) -> None:
+        """Keep all other appends out until this transaction ends."""
+        with self._cursor() as cursor:
+            self._take(cursor, 0)
 
 
 def expected_version(expected: object) -> int | None:
@@ -133,18 +163,6 @@ def expected_version(expected: object) -> int | None:
         f"expected={expected!r}: must be the version the stream has now (0 or more), "
         "'none' for a new stream, or 'any'"
     )
-
-
-def insert_statement(dialect: Dialect) -> str:
-    """Return the INSERT of a whole row, with the placeholders of the database's driver.
-
-    It goes to the driver as it is, with tuples: SQLAlchemy's own way from dicts to tuples would
-    take as long as SQLite takes to write them.
-    """
-    quote = dialect.identifier_preparer.quote
-    mark = "?" if dialect.paramstyle == "qmark" else "%s"
-    names, marks = ", ".join(map(quote, COLUMNS)), ", ".join([mark] * len(COLUMNS))
-    return f"INSERT INTO {EVENTS.name} ({names}) VALUES ({marks})"
 
 
 def _events(given: Event | Iterable[Event]) -> list[Event]:
