@@ -19,6 +19,9 @@ import numpy as np
 
 from .errors import InvariantError
 from .ledger import EXPIRED, IN_FLIGHT, OK, REJECTED, UNAVAILABLE
+from .messaging.laws import broken_laws
+from .messaging.queue import MessageQueue
+from .messaging.topic import Topic
 from .stations.queue import Queue
 from .stations.service import Service
 
@@ -37,6 +40,10 @@ def check(run: Run) -> None:
         for endpoint in range(replicas):
             _station(run, station, endpoint)
         _littles_law(run, station)
+    if run.delivery_columns is not None:
+        kept = [c.name for c in run.scenario.channels if isinstance(c, MessageQueue | Topic)]
+        for law, what in broken_laws(run.delivery_columns, kept):
+            _demand(False, law, what)
 
 
 def _conservation(run: Run) -> None:

@@ -200,7 +200,8 @@ class LiveConsumer:
         chance = self.part.failure
         if chance > 0.0 and self._chance(message, attempt.visit, attempt.attempt - 1) < chance:
             good = False
-            rows.end(attempt.row, say.LOST if before else say.NACKED, "failed" if before else "")
+            gone = attempt.stored.forgotten  # nobody will bring it again
+            rows.end(attempt.row, say.LOST if gone else say.NACKED, "failed" if gone else "")
         elif self._known(message):  # handled meanwhile: the transaction does nothing
             rows.end(attempt.row, say.DUPLICATE)
         else:

@@ -330,12 +330,12 @@ class LiveQueue:
 
     def _lose(self, stored: Stored, reason: str) -> None:
         """Let it be gone before anybody has said that it was handled."""
-        rows = self.post.rows
-        if rows.outcome[stored.row] in (say.IN_FLIGHT, say.DROPPED):
-            working = stored.latest is not None and stored.latest.held
-            if stored.state != HELD or not working:
-                self.post.say(stored.message, f"is lost in {self.name}: {reason}")
-                rows.end(stored.row, say.LOST, reason)
+        rows, row, latest = self.post.rows, stored.row, stored.latest
+        # a consumer that has it, or will, may still handle it
+        hoped = stored.state == HELD and latest is not None and latest.hoped
+        if not hoped and rows.effect[row] < 0 and rows.outcome[row] != say.DUPLICATE:
+            self.post.say(stored.message, f"is lost in {self.name}: {reason}")
+            rows.end(row, say.LOST, reason)
         stored.forgotten = True
         self._leave(stored)
 

@@ -159,6 +159,11 @@ class Attempt:
         self.ways: list[Timer] = []  # what is on its way because of it
 
     @property
+    def hoped(self) -> bool:
+        """Whether the consumer may still handle it: it has it, or it is on its way."""
+        return self.held or (bool(self.ways) and not self.done)
+
+    @property
     def visit(self) -> int:
         """Its part in the address of draws: of which copy, and whether the doubled one."""
         return 2 * self.stored.copy + self.doubled

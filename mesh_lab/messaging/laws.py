@@ -1,0 +1,73 @@
+"""The laws that every run of queues and topics obeys.
+
+- Order of times: nothing is delivered before it was sent, started before it was delivered,
+  finished before it was started; only what was finished has an effect.
+- Conservation: every copy of an event that a queue got has ended there (acknowledged, skipped,
+  moved, expired, lost or turned away), was handled, or is still in flight; and where it has ended,
+  nobody waits for it any more.
+- One at a time: of one copy, an attempt is sent no earlier than the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from . import deliveries as say
+from .deliveries import DeliveryColumns
+
+__all__ = ["ENDS", "broken_laws"]
+
+ENDS = (
+    say.ACKED,
+    say.DUPLICATE,
+    say.DEAD_LETTERED,
+    say.EXPIRED,
+    say.LOST,
+    say.REJECTED,
+    say.UNAVAILABLE,
+    say.UNROUTABLE,
+    say.REDRIVEN,
+)
+
+
+def broken_laws(c: DeliveryColumns, subscribers: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield (law, what breaks it) for the rows of some queues and topics."""
+    known = [c.subscribers.index(name) for name in subscribers]
+    mine = np.isin(c.subscriber, known)
+    for before, after, text in (
+        (c.sent, c.delivered, "delivered before it was sent"),
+        (c.delivered, c.started, "started before it was delivered"),
+        (c.started, c.finished, "finished before it was started"),
+        (c.sent, c.acked, "acknowledged before it was sent"),
+    ):
+        if np.any(mine & (after < before)):
+            yield "order of times", f"an event was {text}"
+    if np.any(mine & (c.effect >= 0) & np.isnan(c.finished)):
+        yield "order of times", "an event that was not finished had an effect"
+    rows = np.flatnonzero(mine)
+    names = np.stack(
+        [c.subscriber[rows], c.source[rows], c.number[rows], c.copy[rows]], axis=1
+    ).astype(np.int64)
+    _, of = np.unique(names, axis=0, return_inverse=True)
+    of = of.reshape(-1)
+    copies = int(of.max(initial=-1)) + 1
+
+    def has(found: np.ndarray) -> np.ndarray:
+        return np.bincount(of, weights=found, minlength=copies) > 0
+
+    outcome = c.outcome[rows]
+    ended = has(np.isin(outcome, ENDS))
+    handled = has(c.effect[rows] >= 0)
+    flying = has(outcome == say.IN_FLIGHT)
+    if not np.all(ended | handled | flying):
+        yield "conservation", "an event has neither ended nor is it in flight"
+    undelivered = has((outcome == say.IN_FLIGHT) & np.isnan(c.delivered[rows]))
+    gone = has(np.isin(outcome, (say.DEAD_LETTERED, say.EXPIRED, say.REDRIVEN)))
+    if np.any(gone & undelivered):
+        yield "conservation", "an event is gone from its queue and waits there"
+    order = np.lexsort((c.attempt[rows], of))
+    same = np.diff(of[order]) == 0
+    if np.any(same & (np.diff(c.sent[rows][order]) < 0.0)):
+        yield "one at a time", "a later attempt was sent before an earlier one"
