@@ -11,7 +11,7 @@ import mesh_lab as ml
 from mesh_lab.clock import Clock
 from mesh_lab.draws import Draws
 from mesh_lab.replicated import simulate
-from mesh_lab.replicated.history import History
+from mesh_lab.replicated.history import History, Operation
 from mesh_lab.replicated.store import Store
 from tests.clusters import at, one_key, only
 
@@ -188,6 +188,31 @@ def test_a_write_that_a_replica_did_not_confirm_in_time_becomes_a_hint(tmp_path:
     run = simulate(store, writes=at(tmp_path, "w", [1.0]), keys=one_key(), until=10.013, seed=1)
     assert run.operations.outcome.tolist() == ["ok"]
     assert run.stored("key-0")["c"] == 0
+
+
+def test_a_hint_that_is_not_confirmed_is_sent_again_but_not_while_it_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[float] = []
+    send = Store._send_hint
+
+    def noted(self: Store, holder: int, target: int, write: Operation, attempt: int) -> None:
+        sent.append(round(self.clock.env.now, 6))
+        send(self, holder, target, write, attempt)
+
+    monkeypatch.setattr(Store, "_send_hint", noted)
+    # c is back when the first hand-over begins, and away when it comes
+    changes = (
+        ml.Fail(at=0.5, endpoint="c"),
+        ml.Recover(at=3.95, endpoint="c"),
+        ml.NetworkPartition(at=4.005, until=4.1, nodes=("c",)),
+    )
+    for interval, times in ((4.0, [4.0, 8.0]), (0.5, [4.0, 6.5]), (1e-6, [3.950001])):
+        sent.clear()
+        store = cluster(changes=changes, hint_interval=interval)
+        run = simulate(store, writes=at(tmp_path, "w", [1.0]), keys=one_key(), until=20.0, seed=1)
+        assert run.stored("key-0")["c"] == 0
+        assert sent == pytest.approx(times, abs=2e-6)
 
 
 def test_hints_do_not_undo_what_is_newer(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 Source: Cassandra's documentation, "Hints".  A hint is kept for a replica that the coordinator takes
 for down, and for one that has not answered a write within its timeout; none when the replica has
 been out of reach for longer than the window, so that a long absence is not made good.  All hints
-for a node are sent at the next tick at which it is in reach, again at every tick until it has
-confirmed them.  A hint carries the timestamp of its write, so that it never undoes a later one.
+for a node are sent at the next tick at which it is in reach; those that it has not confirmed within
+the write timeout are sent again, at the tick that follows.  A hint carries the timestamp of its
+write, so that it never undoes a later one.
 """
 
 from __future__ import annotations
@@ -26,19 +27,32 @@ class Hints:
 
     Parameters
     ----------
+    window, every, timeout : float
+        Seconds: how long after a node was last in reach hints are kept for it; from tick to tick;
+        until a hint that was sent may be sent again.
     send : callable
         Sends (holder, target, write, attempt), and calls `confirmed` if an answer comes.
     """
 
-    __slots__ = ("_clock", "_every", "_kept", "_network", "_planned", "_send", "_window")
+    __slots__ = (
+        "_clock", "_every", "_kept", "_network", "_planned", "_send", "_timeout", "_window",
+    )  # fmt: skip
 
     def __init__(
-        self, clock: Clock, network: Network, window: float, every: float, send: Send
+        self,
+        clock: Clock,
+        network: Network,
+        *,
+        window: float,
+        every: float,
+        timeout: float,
+        send: Send,
     ) -> None:
         self._clock = clock
         self._network = network
         self._window = window
         self._every = every
+        self._timeout = timeout
         self._send = send
         self._kept: dict[tuple[int, int], dict[Operation, int]] = {}
         self._planned: set[tuple[int, int]] = set()
@@ -50,8 +64,11 @@ class Hints:
             self._kept.setdefault((holder, target), {})[write] = 0
             self.plan(holder, target)
 
-    def plan(self, holder: int, target: int) -> None:
-        """Plan the next hand-over, if there is something to hand over and the target in reach."""
+    def plan(self, holder: int, target: int, after: float = 0.0) -> None:
+        """Plan the next hand-over, if there is something to hand over and the target in reach.
+
+        It comes at the first tick that is more than `after` seconds away.
+        """
         pair = holder, target
         if (
             self._kept.get(pair)
@@ -59,10 +76,10 @@ class Hints:
             and self._network.reaches(holder, target)
         ):
             now = self._clock.env.now
-            wait = (math.floor(now / self._every) + 1) * self._every - now
+            wait = (math.floor((now + after) / self._every) + 1) * self._every - now
             self._planned.add(pair)
             self._clock.schedule(
-                Alarm(self._hand_over, pair), CHANGE, wait if wait > 0.0 else self._every
+                Alarm(self._hand_over, pair), CHANGE, wait if wait > after else after + self._every
             )
 
     def _hand_over(self, alarm: Alarm) -> None:
@@ -73,7 +90,7 @@ class Hints:
             for write in kept:
                 self._send(*pair, write, kept[write])
                 kept[write] += 1
-            self.plan(*pair)
+            self.plan(*pair, after=self._timeout)
 
     def confirmed(self, holder: int, target: int, write: Operation) -> None:
         """Forget a hint that the target has confirmed."""

@@ -32,7 +32,12 @@ class Store:
         self.history = history
         self.network = Network(len(cluster.names), cluster.detection)
         self.hints = Hints(
-            clock, self.network, cluster.hint_window, cluster.hint_interval, self._send_hint
+            clock,
+            self.network,
+            window=cluster.hint_window,
+            every=cluster.hint_interval,
+            timeout=cluster.write_timeout,
+            send=self._send_hint,
         )
         self.data: list[dict[str, Operation]] = [{} for _ in cluster.names]
         self.busy = 0  # operations in hand and messages under way
