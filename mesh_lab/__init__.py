@@ -107,6 +107,18 @@ from .live import Reply, build
 from .messaging.backoff import Backoff
 from .messaging.consumer import Consumer
 from .messaging.link import Link
+from .messaging.log.assignors import (
+    CooperativeStickyAssignor,
+    RangeAssignor,
+    RoundRobinAssignor,
+    StickyAssignor,
+)
+from .messaging.log.changes import CrashMember, JoinGroup, LeaveGroup, Seek
+from .messaging.log.group import ConsumerGroup
+from .messaging.log.log import Log
+from .messaging.log.murmur import murmur2
+from .messaging.log.partitioner import StickyPartitioner, keyed_partition
+from .messaging.log.producer import Producer
 from .messaging.presets import rabbitmq, sqs, sqs_fifo
 from .messaging.queue import MessageQueue
 from .messaging.redrive import Redrive
@@ -161,7 +173,10 @@ __all__ = [
     "ClusterRun",
     "ConflictError",
     "Consumer",
+    "ConsumerGroup",
+    "CooperativeStickyAssignor",
     "CountWithin",
+    "CrashMember",
     "DataError",
     "Deadlock",
     "Deterministic",
@@ -190,6 +205,7 @@ __all__ = [
     "IptablesChain",
     "Isolations",
     "Join",
+    "JoinGroup",
     "JoinIdleQueue",
     "JoinShortestQueue",
     "JumpHash",
@@ -199,9 +215,11 @@ __all__ = [
     "LeastRequest",
     "LeastWorkLeft",
     "Leave",
+    "LeaveGroup",
     "Link",
     "LoadReports",
     "LocalityWeighted",
+    "Log",
     "LogNormal",
     "Maglev",
     "MapHash",
@@ -218,10 +236,12 @@ __all__ = [
     "PoissonBatches",
     "PowerOfD",
     "Prequal",
+    "Producer",
     "Profile",
     "Queue",
     "Random",
     "RandomSubset",
+    "RangeAssignor",
     "Recover",
     "Redrive",
     "Rendezvous",
@@ -230,10 +250,12 @@ __all__ = [
     "Reply",
     "RingHash",
     "RoundRobin",
+    "RoundRobinAssignor",
     "Run",
     "Scenario",
     "ScenarioError",
     "ScenarioFileError",
+    "Seek",
     "Service",
     "Sight",
     "SizeInterval",
@@ -243,6 +265,8 @@ __all__ = [
     "SmoothRoundRobin",
     "StaticStride",
     "StatisticsError",
+    "StickyAssignor",
+    "StickyPartitioner",
     "StoreError",
     "TimeVarying",
     "Topic",
@@ -262,7 +286,9 @@ __all__ = [
     "daily",
     "data_path",
     "explain",
+    "keyed_partition",
     "load_run",
+    "murmur2",
     "picks",
     "plots",
     "policy_table",

@@ -37,6 +37,10 @@ from .errors import PartError, ScenarioFileError
 from .messaging.backoff import Backoff
 from .messaging.consumer import Consumer
 from .messaging.link import Link
+from .messaging.log.changes import CrashMember, JoinGroup, LeaveGroup, Seek
+from .messaging.log.group import ConsumerGroup
+from .messaging.log.log import Log
+from .messaging.log.producer import Producer
 from .messaging.queue import MessageQueue
 from .messaging.redrive import Redrive
 from .messaging.topic import Topic
@@ -58,7 +62,7 @@ __all__ = ["dump", "load", "replacing", "write"]
 VERSION = 1
 
 _SOURCES = (AccessLog, Bursts, Merge, Poisson, PoissonBatches, Renewal, Replay, TimeVarying, Users)
-_MESSAGING = (MessageQueue, Topic, Consumer, Redrive)
+_MESSAGING = (MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup)
 PARTS: dict[str, Any] = {
     kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING)
 }
@@ -75,6 +79,7 @@ KINDS: dict[str, Any] = {
     "Profile": Profile,
     "Backoff": Backoff,
     "Link": Link,
+    **{k.__name__: k for k in (Producer, JoinGroup, LeaveGroup, CrashMember, Seek)},
 }
 
 

@@ -299,6 +299,15 @@ class Run:
 
         return reordered(self._delivered(), name)
 
+    def lag(self, name: str, partition: int | None = None) -> pd.DataFrame:
+        """Return how many records consumer group `name` has not committed yet, over time.
+
+        See `mesh_lab.messaging.log.lag.lag` for the columns.
+        """
+        from .messaging.log.lag import lag
+
+        return lag(self._delivered(), name, partition)
+
     def _delivered(self) -> DeliveryColumns:
         if self.delivery_columns is None:
             raise ScenarioError(

@@ -61,6 +61,8 @@ def test_no_kind_was_forgotten() -> None:
     declared += [ml.ZoneAware, ml.LocalityWeighted]
     declared += [ml.DeterministicSubset, ml.RandomSubset, ml.Aperture]
     declared += [ml.MessageQueue, ml.Topic, ml.Consumer, ml.Redrive, ml.Backoff, ml.Link]
+    declared += [ml.Log, ml.Producer, ml.ConsumerGroup]
+    declared += [ml.JoinGroup, ml.LeaveGroup, ml.CrashMember, ml.Seek]
     assert set().union(*map(every_kind, declared)) == set(files.KINDS)
 
 

@@ -240,6 +240,20 @@ def test_seek_reads_from_there_again(to: Any, again: list[int]) -> None:
     assert not len(made.lost("g"))
 
 
+def test_seek_waits_for_an_owner_and_the_run_for_the_seek() -> None:
+    changes = (CrashMember(at=2.8, member=0, restart=1.0), Seek(at=9.0, to="earliest"))
+    made = run(log(), group(changes=changes, session_timeout=10.0), events=2)
+    # nothing was committed by 2.8; heard of at 0 last, the old member is gone at 10.0
+    assert rows(made, "number", "attempt", "delivered", "outcome") == [
+        (0, 1, 1.0, "handled"),
+        (1, 1, 2.0, "handled"),
+        (0, 2, 10.0, "acked"),
+        (1, 2, 10.0, "acked"),
+    ]
+    made = run(log(), group(commit="with", changes=(Seek(at=50.0, to=2.0),)), events=2)
+    assert rows(made, "number", "finished") == [(0, 1.4), (1, 2.4), (1, 50.4)]
+
+
 def test_seek_to_the_end_skips_what_waits() -> None:
     made = run(
         log(),

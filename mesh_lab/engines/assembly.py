@@ -121,7 +121,8 @@ class Assembly:
     def _messaging(self, scenario: Scenario) -> None:
         """Make the channels, then those who take from them."""
         rows = Rows(
-            [part.name for part in scenario.channels], [part.name for part in scenario.subscribers]
+            [part.name for part in scenario.channels if part.has_rows],
+            [part.name for part in scenario.subscribers],
         )
         self.post = post = self.post_kind(
             self.clock, self.ledger, self.draws, self.source_names, self._key_of, rows

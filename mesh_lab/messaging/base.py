@@ -6,7 +6,7 @@ one.  Each makes its own live part, so that a new kind needs no change elsewhere
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..parts import Name, NonNegative, Probability, field, part
 
@@ -23,6 +23,7 @@ Answers = str | tuple[str, ...] | dict[str, Probability] | None
 class Channel:
     """The base of everything that events are published to."""
 
+    has_rows: ClassVar[bool] = True  # whether it is a subscriber in the rows of deliveries
     name: Name = field(kw_only=False)
 
     def live(self, post: Post, station: int) -> Any:

@@ -13,6 +13,8 @@ from ..errors import ScenarioError
 from ..sources.base import OpenSource, Source
 from .base import Channel, Subscriber
 from .consumer import Consumer
+from .log.group import ConsumerGroup
+from .log.log import Log
 from .queue import MessageQueue
 from .redrive import Redrive
 from .topic import Topic
@@ -70,10 +72,13 @@ def _check_names(
     for subscriber in subscribers:
         if isinstance(subscriber, Consumer | Redrive):
             find(subscriber, "source", subscriber.source, list(queues), "message queue")
+        elif isinstance(subscriber, ConsumerGroup):
+            logs = [name for name, part in known.items() if isinstance(part, Log)]
+            find(subscriber, "source", subscriber.source, logs, "log")
         else:
             find(subscriber, "source", subscriber.source, list(known), "channel")
         for name in subscriber.onward:
-            find(subscriber, "to", name, list(known), "message queue or topic")
+            find(subscriber, "to", name, list(known), "message queue, topic or log")
         if isinstance(subscriber, Redrive) and subscriber.to is not None:
             find(subscriber, "to", subscriber.to, list(queues), "message queue")
     for queue in queues.values():
@@ -173,9 +178,10 @@ def _check_brought(
             )
     carries = isinstance(source, OpenSource) and getattr(source, "service_time", None) is not None
     for consumer in subscribers:
-        if not isinstance(consumer, Consumer) or consumer.source not in places:
+        works = isinstance(consumer, Consumer | ConsumerGroup)
+        if not works or consumer.source not in places:
             continue
-        if consumer.work is None and not carries:
+        if getattr(consumer, "work", None) is None and not carries:
             raise ScenarioError(
                 f"{_called(consumer)}, work: is not given, so every event must carry its own, "
                 f"but those of {_called(source)} do not; give work=, or a Replay with "

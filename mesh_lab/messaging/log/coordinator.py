@@ -71,6 +71,7 @@ class LiveGroup:
             self._begin(number)
         for change in part.planned:
             self._joins += isinstance(change, JoinGroup)
+            post.live += isinstance(change, Seek)  # the run goes on until then
             post.clock.schedule(Alarm(self._change, change), CHANGE, change.at)
         post.clock.drain()
 
@@ -93,7 +94,9 @@ class LiveGroup:
             self._crash(change.member)
         else:
             assert isinstance(change, Seek)
+            self.post.live -= 1
             for partition in self.log.partitions:
+                self.post.live += partition.number not in self.seeks
                 self.seeks[partition.number] = change.to
                 if partition.number in self._owner:
                     self._owner[partition.number].wake()
@@ -143,6 +146,8 @@ class LiveGroup:
     def _strand(self) -> None:
         """Expect nothing more if nobody is there, and nobody will come."""
         if not self._members and not self._joins:
+            self.post.live -= len(self.seeks)
+            self.seeks.clear()
             self.offsets.close()
             self.post.settle()
 
@@ -251,6 +256,8 @@ class LiveGroup:
 
     def _begins(self, p: int) -> int:
         """Return where a new owner begins."""
+        if p in self.seeks:
+            return self.sought(p)
         committed = self.offsets.committed[p]
         if committed is not None:
             return committed
@@ -269,6 +276,8 @@ class LiveGroup:
             at = bisect.bisect_left(partition.log, to, key=lambda record: record.sent)
             at = min(at, partition.high)
         self.offsets.move(p, at)
+        self.post.live -= 1
+        self.post.settle()
         return at
 
     # -- what the log tells ----------------------------------------------------------------------
@@ -312,6 +321,7 @@ class LiveGroup:
     def delivered(self, record: Record, member: LiveMember, now: float) -> int:
         """Begin the row of a delivery."""
         row = self._row(record)
+        self.post.say(record.message, f"is given to {member.consumer} by {self._at(record)}")
         self.rows.given(row, member.consumer)
         self.rows.delivered[row] = now
         if self.part.commit == "before":
@@ -347,6 +357,9 @@ class LiveGroup:
                 at = owner.position[p]
             for record in partition.log[at : partition.high]:
                 self._row(record)
+
+    def _at(self, record: Record) -> str:
+        return f"{self.log.name}, partition {record.partition}, offset {record.offset}"
 
     def needs(self, record: Record, row: int) -> float:
         """Return the seconds of work of a delivery."""

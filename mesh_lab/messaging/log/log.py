@@ -64,6 +64,7 @@ class Log(Channel):
     """
 
     such_as: ClassVar[str] = "Log('orders')"
+    has_rows: ClassVar[bool] = False  # the groups that read it have
     partitions: Annotated[int, Ge(1), Le(100_000)] = 12
     replication: Count = 1
     brokers: Count | None = None
@@ -229,6 +230,10 @@ class LiveLog:
         for record, sent in zip(made, batch.sent, strict=True):
             record.sent = sent
             record.confirmed = rules.acks == 0
+            self.post.say(
+                record.message,
+                f"is written to {self.name}, partition {record.partition}, offset {record.offset}",
+            )
         for record, before in zip(made, earlier, strict=False):
             record.copy = before.copy + (not before.cut)
         batch.records = made
@@ -303,7 +308,7 @@ class LiveLog:
         p = self.partitions[record.partition]
         if record.copy and any(other.message is record.message for other in p.log):
             return
-        self.post.say(record.message, f"is lost: {self.name}/{p.number}@{record.offset}")
+        self.post.say(record.message, f"is lost: broker {p.leader} leads without it")
         for reader in self.readers:
             reader.lost(record.message, p.number, record.offset, record.sent)
 

@@ -181,6 +181,7 @@ class LiveMember:
             rows.end(row, NACKED, "failed")  # the transaction is refused, and with it the result
         else:
             rows.take_effect(row)
+            group.post.say(record.message, f"is handled by {self.consumer}")
             group.answer(record, row)  # before anything that could end the run
             if group.part.commit == "after":
                 rows.end(row, HANDLED)
