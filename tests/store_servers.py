@@ -2,7 +2,8 @@
 
 Each server gets a new data folder in a temporary place, a free port on loopback, and nobody else's
 settings; it is stopped, and its folder removed, when the tests end.  Servers do not run as root: as
-root they are started as the user `nobody`.
+root they are started as the user `nobody`.  The tests' servers do not wait for the disk, which only
+a power cut could tell; those of the benchmarks do, as a server does by itself.
 
 ``python -m tests.store_servers COMMAND ...`` runs a command with ``MESH_LAB_MARIADB`` and
 ``MESH_LAB_POSTGRESQL`` set to their URLs, and so can the tests use servers that run already.
@@ -25,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 SERVERS = ("mariadb", "postgresql")
 DRIVER = {"mariadb": "pymysql", "postgresql": "psycopg"}
@@ -48,7 +50,7 @@ def _postgresql_folders() -> list[str]:
     return sorted(map(str, found), key=lambda path: int(Path(path).parent.name), reverse=True)
 
 
-def _nobody() -> dict[str, object]:
+def _nobody() -> dict[str, Any]:
     """Return how a program is started as somebody who is not root."""
     if os.geteuid() != 0:
         return {}
@@ -109,7 +111,7 @@ def _served(
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
+def postgresql(durable: bool) -> Iterator[str]:
     """Give the URL of a PostgreSQL of our own."""
     folders = _postgresql_folders()
     initdb, postgres = _program("initdb", *folders), _program("postgres", *folders)
@@ -123,6 +125,7 @@ def postgresql() -> Iterator[str]:
             "listen_addresses=127.0.0.1",
             f"unix_socket_directories={folder}",
             "max_connections=50",
+            *(() if durable else ("fsync=off",)),
         )
         command = [postgres, "-D", str(data), *(x for s in settings for x in ("-c", s))]
         # a fast shutdown: connections that are left are ended
@@ -131,7 +134,7 @@ def postgresql() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def mariadb() -> Iterator[str]:
+def mariadb(durable: bool) -> Iterator[str]:
     """Give the URL of a MariaDB of our own."""
     server = _program("mariadbd", "/usr/sbin")
     install = _program("mariadb-install-db", "/usr/bin")
@@ -148,6 +151,7 @@ def mariadb() -> Iterator[str]:
             *(server, "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1"),
             *(f"--port={port}", f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"),
             "--skip-name-resolve",
+            *(() if durable else ("--innodb-flush-log-at-trx-commit=0",)),
         ]
         url = f"mysql+pymysql://root@127.0.0.1:{port}/mysql"
         with _served(command, folder, signal.SIGTERM, functools.partial(_ask, url)):
@@ -163,7 +167,7 @@ def _ask(url: str) -> None:
 
 
 @contextlib.contextmanager
-def serve(which: str) -> Iterator[str]:
+def serve(which: str, *, durable: bool = False) -> Iterator[str]:
     """Give the URL of a server: of one that runs already, or of one that is started.
 
     Raises
@@ -179,7 +183,7 @@ def serve(which: str) -> Iterator[str]:
         return
     if os.name == "nt":
         raise NoServerError("servers are started on Unix only")
-    with mariadb() if which == "mariadb" else postgresql() as url:
+    with mariadb(durable) if which == "mariadb" else postgresql(durable) as url:
         yield url
 
 
@@ -190,8 +194,9 @@ def database(url: str) -> Iterator[str]:
 
     name = f"mesh_lab_{secrets.token_hex(6)}"
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    text = "" if engine.dialect.name == "postgresql" else " CHARACTER SET utf8mb4"
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name}{text}")
     try:
         there = sa.make_url(url).set(database=name)
         yield there.render_as_string(hide_password=False)
@@ -207,7 +212,9 @@ def main() -> int:
         environment = dict(os.environ)
         for which in SERVERS:
             try:
-                environment[f"MESH_LAB_{which.upper()}"] = stack.enter_context(serve(which))
+                environment[f"MESH_LAB_{which.upper()}"] = stack.enter_context(
+                    serve(which, durable=True)
+                )
             except NoServerError as error:
                 print(f"without {which}: {error}", flush=True)
         return subprocess.call(sys.argv[1:], env=environment)

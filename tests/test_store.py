@@ -36,7 +36,7 @@ def ids(found: object) -> list[str]:
     return [recorded.event.id for recorded in found]
 
 
-# ---- append ---------------------------------------------------------------------------------
+# ---- append ------------------------------------------------------------------------------------
 
 
 def test_positions_count_all_events_and_versions_those_of_a_stream(store: ml.EventStore) -> None:
@@ -260,7 +260,7 @@ def test_what_is_asked_wrongly_is_refused_at_once(memory: ml.EventStore) -> None
             memory.subscribe(**{name: value})  # type: ignore[arg-type]
 
 
-# ---- subscriptions ------------------------------------------------------------------------------
+# ---- subscriptions -----------------------------------------------------------------------------
 
 
 def test_a_subscription_catches_up_and_goes_on(store: ml.EventStore) -> None:
@@ -302,7 +302,7 @@ def test_a_subscription_waits_for_what_comes_and_can_be_closed(store: ml.EventSt
     assert [kept.event.id for kept in seen] == ["1"]
 
 
-# ---- transactions --------------------------------------------------------------------------------
+# ---- transactions ------------------------------------------------------------------------------
 
 
 def test_a_transaction_keeps_all_or_nothing(store: ml.EventStore) -> None:
