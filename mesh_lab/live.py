@@ -16,13 +16,15 @@ import simpy
 from .engines.assembly import Assembly
 from .errors import ScenarioError
 from .ledger import OUTCOMES, REJECTED, UNAVAILABLE, Request
+from .messaging.base import Subscriber
+from .messaging.keeping import LiveQueue
 from .scenario import Part, Scenario
 from .sources.base import Source
 from .stations.handler import Handler
 from .stations.line import Crew, Line, Place
 from .takers import Get, Takers
 
-__all__ = ["LiveHandler", "LivePlace", "LiveSource", "Reply", "build"]
+__all__ = ["LiveHandler", "LivePlace", "LiveSource", "LiveSubscriber", "Reply", "build"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class LivePlace:
 
     @property
     def waiting(self) -> int:
-        """How many wait in line now."""
+        """How many wait in line (of a message queue: for delivery) now."""
+        if isinstance(self._place, LiveQueue):
+            return self._place.waiting
         return sum(len(line.waiting) for line in self._lines)
 
     def put(self, event: Any, *, priority: int = 0, deadline: float = math.inf) -> simpy.Event:
@@ -121,11 +125,13 @@ class LivePlace:
         ScenarioError
             When a handler serves this queue, or it is a service: then nobody else takes from it.
         """
-        crew = self._lines[0].crews[0]
+        crew = self._lines[0].crews[0] if self._lines else None
         if not isinstance(crew, Takers):
             raise ScenarioError(
                 f"{self.part.name!r} is served already, so nobody else can take from it; leave "
                 "the handler out, or send to a queue of your own with to="
+                if self._lines
+                else f"only a Consumer takes from {self.part.name!r}; its work may be a function"
             )
         return crew.ask()
 
@@ -163,6 +169,16 @@ class LiveHandler:
         return self._crew.held()
 
 
+class LiveSubscriber:
+    """A consumer, or another subscriber, at work in a SimPy program; it takes by itself."""
+
+    def __init__(self, part: Subscriber) -> None:
+        self.part = part
+
+    def __repr__(self) -> str:
+        return f"<live {self.part!r}>"
+
+
 class LiveSource:
     """A source at work in a SimPy program; it sends by itself."""
 
@@ -180,7 +196,7 @@ def build(env: simpy.Environment, *parts: Part, seed: int) -> tuple[Any, ...]:
     ----------
     env : simpy.Environment
         An unmodified one; other processes may run in it.
-    *parts : Source, Queue, Handler or Service
+    *parts : Source, Queue, Handler, Service, MessageQueue, Topic, Consumer, ...
         They must fit together as in a `Scenario`, but a queue may have no handler: then
         processes take from it with ``get``.
     seed : int
@@ -188,8 +204,9 @@ def build(env: simpy.Environment, *parts: Part, seed: int) -> tuple[Any, ...]:
 
     Returns
     -------
-    tuple of LivePlace, LiveHandler and LiveSource
-        The live parts, in the given order: of a queue or service, of a handler, of a source.
+    tuple of LivePlace, LiveHandler, LiveSubscriber and LiveSource
+        The live parts, in the given order: of a queue, service, message queue or topic, of a
+        handler, of a consumer, of a source.
 
     Notes
     -----
@@ -227,12 +244,14 @@ def build(env: simpy.Environment, *parts: Part, seed: int) -> tuple[Any, ...]:
     assembly.add_sources(lambda: False, lambda: False, endless=True)
     for source in assembly.live_sources:
         source.begin()
-    made: list[LivePlace | LiveHandler | LiveSource] = []
+    made: list[LivePlace | LiveHandler | LiveSubscriber | LiveSource] = []
     for part in parts:
         if isinstance(part, Source):
             made.append(LiveSource(part))
         elif isinstance(part, Handler):
             made.append(LiveHandler(part, assembly.crews[part.name]))
+        elif isinstance(part, Subscriber):
+            made.append(LiveSubscriber(part))
         else:
             lines = [line for line in assembly.lines if line.name == part.name]
             made.append(LivePlace(assembly, part, assembly.places[part.name], lines))

@@ -171,6 +171,11 @@ class LiveQueue:
         self._dead(stored, "expired")
         self.serve(self.post.now)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a delivery."""
+        return len(self._waits)
+
     # -- delivering ------------------------------------------------------------------------------
 
     @property

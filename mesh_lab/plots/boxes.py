@@ -132,6 +132,8 @@ def _declared(part: Channel | Subscriber, words: Words) -> list[str]:
             ]  # fmt: skip
         elif f.name in _NAMES or value == f.default:
             continue
+        elif value is None:
+            lines.append(f"{f.name} unlimited")
         elif isinstance(value, bool):
             lines.append(f.name if value else f"not {f.name}")
         elif isinstance(value, float):
