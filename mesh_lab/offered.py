@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .distributions import Distribution
+from .messaging.load import Flow, offered_events
 from .scenario import Scenario
-from .sources.base import OpenSource
+from .sources.base import OpenSource, Source
 from .stations.handler import WorkingFields, shares
 from .stations.service import Service
 
@@ -30,22 +31,28 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
     names = [part.name for part in scenario.stations]
     position = {name: i for i, name in enumerate(names)}
     outside = np.zeros(len(names))
+    flows: list[Flow] = []  # of events
     for source in scenario.sources:
         rate = source.long_run_rate() if isinstance(source, OpenSource) else None
         for name, probability in shares(source.to).items():
             if name not in position:
-                continue  # events, which wait in no line
+                flows += _published(source, name, np.nan if rate is None else rate * probability)
+                continue
             outside[position[name]] += (np.nan if rate is None else rate) * probability
     onward = np.zeros((len(names), len(names)))
+    sent_on: list[tuple[int, str, float]] = []  # from stations to channels
     for name in names:
         crews = scenario.serving(name)
         for crew in crews:  # several handlers of one queue: taken as equally busy
             stay = (1.0 - crew.failure) / len(crews)
             for to, probability in shares(crew.to).items():
                 if to not in position:
+                    sent_on.append((position[name], to, probability * stay))
                     continue
                 onward[position[name], position[to]] += probability * stay
     rates = _traffic(outside, onward)
+    # what stations send on keeps the subject of its source, which may be any of them
+    flows += [Flow(to, None, rates[at] * share) for at, to, share in sent_on]
     rows = []
     for name, rate in zip(names, rates, strict=True):
         crews = scenario.serving(name)
@@ -60,12 +67,23 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
         carried = _carried(scenario, name)
         work = float(np.mean([_seconds(crew, carried) for crew in crews]))
         rows.append((name, rate, work, workers, rate * work / capacity))
+    for load in offered_events(flows, scenario.channels, scenario.subscribers):
+        busy = load.rate * load.work / load.workers
+        rows.append((load.queue, load.rate, load.work, load.workers, busy))
     table = pd.DataFrame(
         rows, columns=["part", "arrival_rate", "work", "workers", "utilisation"]
     ).set_index("part")
     busiest = table["utilisation"].max()
     table["bottleneck"] = table["utilisation"] == busiest
     return table
+
+
+def _published(source: Source, channel: str, rate: float) -> list[Flow]:
+    """Return the events of a source, by subject."""
+    subject = source.name if source.subject is None else source.subject
+    if isinstance(subject, str):
+        return [Flow(channel, subject, rate)]
+    return [Flow(channel, name, rate * p) for name, p in subject.items()]
 
 
 def _carried(scenario: Scenario, name: str) -> float:

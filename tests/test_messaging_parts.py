@@ -204,6 +204,33 @@ def test_a_scenario_is_written_and_read_again(tmp_path: Path) -> None:
     assert ml.Scenario.from_yaml(path) == EVERYTHING
 
 
+def test_the_load_of_consumers_is_known_before() -> None:
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=10.0, to={"news": 0.5, "front": 0.5},
+                   subject={"a.b": 0.6, "c": 0.4}),
+        ml.Service("front", service_time=WORK, to={"two": 0.5}),
+        ml.Topic("news"),
+        ml.MessageQueue("one", topic="news", pattern="a.*"),
+        ml.MessageQueue("two", topic="news"),
+        ml.MessageQueue("kept", topic="news"),
+        ml.MessageQueue("three", delivery_limit=2),
+        ml.Consumer("c1", source="one", work=takes(0.1), failure=0.5, to=("two", "three")),
+        ml.Consumer("c2", source="two", work=takes(0.2), workers=2, to={"three": 0.5}),
+        ml.Consumer("c2b", source="two", work=takes(0.4), workers=2),
+        ml.Consumer("c3", source="three", work=takes(0.1), failure=0.5),
+    )  # fmt: skip
+    load = scenario.check()
+    assert list(load.index) == ["front", "one", "two", "three"]
+    # one: 5 * 0.6; two: 5 from the topic, 3 answers, 5 / 2 from the service; three: 3 answers and
+    # those of one of two consumers of two, with probability 0.5
+    assert load["arrival_rate"].tolist() == pytest.approx([5.0, 3.0, 10.5, 3.0 + 10.5 / 4])
+    assert load["work"].tolist() == pytest.approx([0.5, 0.2, 0.3, 0.15])
+    assert load["workers"].tolist() == [1, 1, 4, 1]
+    assert load["utilisation"].tolist() == pytest.approx(
+        [2.5, 0.6, 10.5 * 0.3 / 4, (3.0 + 10.5 / 4) * 0.15]
+    )
+
+
 def test_a_run_is_saved_with_its_deliveries(tmp_path: Path) -> None:
     for requests in (3, 60):  # fewer, and more, visits than deliveries
         run = ml.simulate(EVERYTHING, requests=requests, seed=1)

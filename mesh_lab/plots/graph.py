@@ -159,7 +159,9 @@ def _loads(scenario: Scenario) -> dict[str, list[str]]:
     found = {}
     for name, row in table.to_dict("index").items():
         busy = float(row["utilisation"])
-        whose = "handlers " if isinstance(scenario[str(name)], Queue) else ""
+        served = scenario[str(name)]
+        whose = "handlers " if isinstance(served, Queue) else ""
+        whose = "consumers " if isinstance(served, MessageQueue) else whose
         words = "load unknown" if math.isnan(busy) else f"{whose}{number(100.0 * busy)} % busy"
         found[str(name)] = [words]
         if bool(row["bottleneck"]) and len(table) > 1:
