@@ -231,6 +231,8 @@ class Rows:
         self.reason = self._ints["reason"]
         self.effect = self._ints["effect"]
         self._effects = 0
+        every: list[array[Any]] = [*self._ints.values(), *self._times.values()]
+        self._appends = [column.append for column in every]
         self.at_end: list[Callable[[], None]] = []  # what has rows for what it still keeps
 
     def introduce(self, subscriber: str, consumers: Sequence[str]) -> None:
@@ -245,26 +247,31 @@ class Rows:
         row = len(self.outcome)
         key = message.key
         sources, keys = self._sources, self._keys
-        values = {
-            "source": sources.setdefault(message.source, len(sources)),
-            "number": message.number,
-            "key": -1 if key is None else keys.setdefault(key, len(keys)),
-            "parent": message.parent,
-            "child": message.child,
-            "subscriber": self._subscriber[subscriber],
-            "consumer": -1,
-            "copy": copy,
-            "attempt": attempt,
-            "partition": -1,
-            "offset": -1,
-            "outcome": IN_FLIGHT,
-            "reason": 0,
-            "effect": -1,
-        }
-        for name, value in values.items():
-            self._ints[name].append(value)
-        for name, column in self._times.items():
-            column.append(sent if name == "sent" else math.nan)
+        nan = math.nan
+        values = (
+            sources.setdefault(message.source, len(sources)),
+            message.number,
+            -1 if key is None else keys.setdefault(key, len(keys)),
+            message.parent,
+            message.child,
+            self._subscriber[subscriber],
+            -1,
+            copy,
+            attempt,
+            -1,
+            -1,
+            IN_FLIGHT,
+            0,
+            -1,
+            sent,
+            nan,
+            nan,
+            nan,
+            nan,
+            nan,
+        )  # in the order of _INTS and _TIMES
+        for append, value in zip(self._appends, values, strict=True):
+            append(value)
         return row
 
     def placed(self, row: int, partition: int, offset: int, written: float) -> None:

@@ -111,8 +111,8 @@ class Sender:
         self._epochs: dict[int, int] = {}
         self._renews: set[int] = set()  # partitions in which numbers begin anew
         self.retried = 0  # batches that were sent again
-        self._turn = 0
         self._soon = False
+        self._due: set[int] = set()  # partitions in which a batch may be ready to be sent
         self._old: Timeouts[Batch] = Timeouts(self.clock, rules.delivery_timeout, self._give_up)
         self._late: Timeouts[Flight] = Timeouts(self.clock, rules.request_timeout, self.fail)
 
@@ -139,13 +139,17 @@ class Sender:
         if keyed is None:
             self._sticky.produced(1, full=full)
         if batch.lingered or full:
+            self._due.add(partition)
             self.soon()
         return partition
 
     def _lingered(self, alarm: Alarm) -> None:
-        alarm.subject.lingered = True
-        self.soon()
-        self.clock.drain()
+        batch = alarm.subject
+        if not batch.attempts:
+            batch.lingered = True
+            self._due.add(batch.partition)
+            self.soon()
+            self.clock.drain()
 
     def soon(self) -> None:
         """Send what can be sent, after what else happens in this instant."""
@@ -157,36 +161,40 @@ class Sender:
 
     def _send_all(self, _: None) -> None:
         self._soon = False
-        while True:
+        leader, flying, limit = self.log.brokers.leader, self._flying, self.rules.in_flight
+        while self._due:
             chosen: dict[int, list[Batch]] = {}
-            partitions = sorted(self._queues, key=lambda p: (p < self._turn, p))
-            for p in partitions:
-                broker = self.log.brokers.leader(p)
-                if broker is None or self._flying.get(broker, 0) >= self.rules.in_flight:
+            for p in sorted(self._due):
+                broker = leader(p)
+                if broker is None or flying.get(broker, 0) >= limit:
                     continue
-                if self._may_go(p):
+                if p not in self._queues or not self._is_ready(self._queues[p]):
+                    self._due.discard(p)
+                elif self._may_go(p):
                     chosen.setdefault(broker, []).append(self._queues[p].popleft())
                     if not self._queues[p]:
                         del self._queues[p]
             if not chosen:
                 return
-            self._turn = (self._turn + 1) % self.log.part.partitions
             for broker, batches in chosen.items():
                 self._fly(broker, batches)
 
-    def _may_go(self, p: int) -> bool:
-        queue = self._queues[p]
+    def _is_ready(self, queue: deque[Batch]) -> bool:
+        """Whether the first batch need not wait for more events, nor for its next try."""
         first = queue[0]
-        if first.ready > self.clock.env.now:
-            return False
+        if first.attempts:
+            return first.ready <= self.clock.env.now
+        return first.lingered or len(queue) > 1 or len(first.messages) >= self.rules.batch
+
+    def _may_go(self, p: int) -> bool:
+        """Whether a ready batch may be sent now, as the numbers of others in flight are."""
+        first = self._queues[p][0]
         if p in self._renews:
             if self._ahead.get(p):
                 return False  # numbers begin anew when everything in flight is answered
             self._renew(p)
-        if first.sequence >= 0 and any(n < first.sequence for n in self._ahead.get(p, ())):
-            return False  # what is sent again waits for what comes before it
-        full = len(first.messages) >= self.rules.batch
-        return full or first.lingered or first.attempts > 0 or len(queue) > 1
+        # what is sent again waits for what comes before it
+        return first.sequence < 0 or all(n > first.sequence for n in self._ahead.get(p, ()))
 
     def _renew(self, p: int) -> None:
         self._renews.discard(p)
@@ -316,6 +324,7 @@ class Sender:
         for done in batch.dones:
             if done is not None:
                 done(outcome)
+        batch.dones.clear()
         self.post.settle()
 
     def _again(self, batch: Batch, *, out_of_order: bool = False) -> None:
@@ -335,9 +344,10 @@ class Sender:
             place = sum(0 <= other.sequence < batch.sequence for other in queue)
         queue.insert(place, batch)
         batch.ready = self.clock.env.now + self.rules.retry_backoff
-        self.clock.schedule(Alarm(self._wake), WAKE, self.rules.retry_backoff)
+        self.clock.schedule(Alarm(self._wake, p), WAKE, self.rules.retry_backoff)
 
     def _wake(self, alarm: Alarm) -> None:
+        self._due.add(alarm.subject)
         self.soon()
         self.clock.drain()
 
@@ -345,6 +355,7 @@ class Sender:
         queue = self._queues.get(batch.partition)
         if queue is not None and batch in queue:
             queue.remove(batch)
+            self._due.add(batch.partition)  # another is the first now
         self._drop(batch, EXPIRED)
         self.soon()
 
