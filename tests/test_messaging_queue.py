@@ -106,6 +106,16 @@ def test_without_dead_letters_the_last_delivery_loses_it() -> None:
     assert list(run.lost("orders")["reason"]) == ["delivery_limit"]
 
 
+def test_what_is_rejected_is_dead_at_once() -> None:
+    queue = ml.MessageQueue("orders", dead_letter="dead")
+    run = run_of(queue, ml.MessageQueue("dead"), requests=1, failure=1.0, requeue=False)
+    assert table(run, "subscriber", "attempt", "sent", "outcome", "reason") == [
+        ("orders", 1, 1.0, "nacked", ""),
+        ("orders", 2, 1.5, "dead_lettered", "rejected"),
+        ("dead", 1, 1.5, "in_flight", ""),
+    ]
+
+
 def test_failures_before_an_early_acknowledgement_are_lost() -> None:
     run = run_of(ml.MessageQueue("orders"), requests=200, failure=0.3, ack="before")
     failing = ml.Draws(1).column("uniform", "billing", "failure", "shop", 0, 0)

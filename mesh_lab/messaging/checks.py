@@ -155,7 +155,7 @@ def _check_ends(consumer: Consumer, queue: MessageQueue) -> None:
             f"{_called(queue)} would wait for it for ever; give the queue visibility= seconds"
         )
     endless = queue.delivery_limit is None
-    if endless and (consumer.failure == 1.0 or drop == 1.0):
+    if endless and ((consumer.failure == 1.0 and consumer.requeue) or drop == 1.0):
         what = "handles every event badly" if consumer.failure == 1.0 else "gets or confirms none"
         raise ScenarioError(
             f"{_called(consumer)} {what}, so {_called(queue)} would deliver the same events for "

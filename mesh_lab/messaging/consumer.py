@@ -51,6 +51,9 @@ class Consumer(Subscriber):
     failure : float
         The probability that an event is handled badly: then it is acknowledged negatively and
         comes back, or, with ack="before", is lost.
+    requeue : bool
+        Whether what it acknowledges negatively comes back, or is dead at once (AMQP's field of
+        that name).
     deduplication : float or "forever", optional
         Seconds for which it remembers, together with the other consumers of the queue that do,
         whom it has handled.
@@ -80,6 +83,7 @@ class Consumer(Subscriber):
     prefetch: Count | None = 1
     ack: Literal["after", "before"] = "after"
     failure: Probability = 0.0
+    requeue: bool = True
     deduplication: Positive | Literal["forever"] | None = None
     outages: Times = ()
     to: Answers = None

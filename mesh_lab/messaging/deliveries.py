@@ -58,7 +58,7 @@ OUTCOMES = (
 # why an event was moved to the dead letters, or is lost
 REASONS = (
     "", "expired", "maxlen", "delivery_limit", "crash", "network", "restart", "away", "unavailable",
-    "failed", "failover",
+    "rejected", "failed", "failover",
 )  # fmt: skip
 
 

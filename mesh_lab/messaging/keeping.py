@@ -274,9 +274,9 @@ class LiveQueue:
         """Take a negative acknowledgement that has reached the broker: the event comes back."""
         if not self.down:
             self._give_back_place(attempt)
-            self.take_back(attempt)
+            self.take_back(attempt, rejected=not attempt.consumer.part.requeue)
 
-    def take_back(self, attempt: Attempt) -> None:
+    def take_back(self, attempt: Attempt, *, rejected: bool = False) -> None:
         """Let a delivered event come back, if this is its last delivery, not to be acknowledged."""
         stored = attempt.stored
         latest = stored.latest
@@ -286,7 +286,7 @@ class LiveQueue:
         latest.consumer.release(latest)
         if latest.timer is not None:
             latest.timer.cancel()
-        self._again(stored)
+        self._again(stored, rejected=rejected)
 
     def _give_back_place(self, attempt: Attempt) -> None:
         attempt.consumer.release(attempt)
@@ -299,7 +299,7 @@ class LiveQueue:
         self._again(attempt.stored)
         self.serve(self.post.now)
 
-    def _again(self, stored: Stored) -> None:
+    def _again(self, stored: Stored, *, rejected: bool = False) -> None:
         """Let it wait for its next delivery, unless it is dead."""
         part, post, now = self.part, self.post, self.post.now
         last = stored.attempt
@@ -310,7 +310,9 @@ class LiveQueue:
         if part.backoff is not None:
             uniform = self._jitter(message, stored.copy, last - 1)
             pause = stored.pause = part.backoff.pause(last, uniform, stored.pause)
-        if part.delivery_limit is not None and last >= part.delivery_limit:
+        if rejected:
+            self._dead(stored, "rejected")
+        elif part.delivery_limit is not None and last >= part.delivery_limit:
             self._dead(stored, "delivery_limit")
         elif stored.expires <= now:
             self._dead(stored, "expired")

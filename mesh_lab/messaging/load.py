@@ -86,7 +86,7 @@ def _seconds(consumer: Consumer, queue: MessageQueue) -> float:
     if not isinstance(consumer.work, Distribution):
         return math.nan
     bad, limit = consumer.failure, queue.delivery_limit
-    if consumer.ack == "before" or bad == 0.0:
+    if consumer.ack == "before" or bad == 0.0 or not consumer.requeue:
         times = 1.0
     elif limit is None:
         times = 1.0 / (1.0 - bad)

@@ -1,12 +1,13 @@
 """Message queues with the defaults of products.
 
 RabbitMQ: prefetch is unlimited unless it is set, and a quorum queue has a delivery limit of 20
-since version 4.0 (RabbitMQ's documentation, read).  An unacknowledged event comes back when the
-consumer's channel is gone; that a channel is also closed after 30 minutes without acknowledgement
-is not modelled.
+since version 4.0 (RabbitMQ's documentation, read).  What is redelivered more often than that is
+dropped or moved (Amazon MQ's guide to quorum queues, read), which makes 21 deliveries.  An
+unacknowledged event comes back when the consumer's channel is gone; that a channel is also closed
+after 30 minutes without acknowledgement is not modelled.
 
-SQS: a visibility timeout of 30 s, retention for 4 days, and, in a FIFO queue, deduplication for
-5 minutes and order by message group are recalled from its documentation, not read again.
+SQS: a visibility timeout of 30 s and retention for 4 days (descriptions by third parties, read);
+in a FIFO queue, deduplication for 5 minutes and order by message group (recalled).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def rabbitmq(name: str, **fields: Any) -> MessageQueue:
 
 
 def sqs(name: str, **fields: Any) -> MessageQueue:
-    """Return a queue with the defaults of a standard queue of SQS (recalled).
+    """Return a queue with the defaults of a standard queue of SQS.
 
     Its order is by arrival here; SQS promises none.
 
@@ -48,7 +49,7 @@ def sqs(name: str, **fields: Any) -> MessageQueue:
 
 
 def sqs_fifo(name: str, **fields: Any) -> MessageQueue:
-    """Return a queue with the defaults of a FIFO queue of SQS (recalled); the key is the group.
+    """Return a queue with the defaults of a FIFO queue of SQS; the key is the message group.
 
     Examples
     --------

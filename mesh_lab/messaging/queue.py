@@ -32,8 +32,8 @@ class MessageQueue(Channel):
     delivery_limit : int, optional
         How many deliveries of one event at most; one that comes back from the last is dead.
     dead_letter : str, optional
-        The queue that dead events are moved to (their time was up, the queue was full, or they
-        reached the delivery limit); without one they are gone.
+        The queue that dead events are moved to (their time was up, the queue was full, they
+        reached the delivery limit, or a consumer rejected them); without one they are gone.
     backoff : Backoff, optional
         Pauses before an event that came back is delivered again.
     ttl : float, optional
