@@ -90,7 +90,8 @@ def violations(run: ClusterRun) -> Iterator[str]:
     """Yield the laws that a run breaks."""
     cluster = run.cluster
     reads_needed, writes_needed = cluster.needed("read"), cluster.needed("write")
-    overlap = reads_needed + writes_needed > cluster.replication
+    copies = sum(cluster.copies.values())
+    overlap = reads_needed + writes_needed > copies
     reads: dict[str, list[Operation]] = defaultdict(list)
     for one in run._operations:
         if one.outcome == OK and one.write and one.received.bit_count() < writes_needed:
@@ -111,7 +112,7 @@ def violations(run: ClusterRun) -> Iterator[str]:
             yield "a stale read"
         if overlap and one.lost:
             yield "a lost update"
-    if 2 * reads_needed > cluster.replication and cluster.read_repair:
+    if 2 * reads_needed > copies and cluster.read_repair:
         for line in reads.values():
             for before, after in going_back(line):
                 yield f"read {after.number} goes back behind read {before.number}"

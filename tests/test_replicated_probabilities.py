@@ -47,7 +47,7 @@ def test_unavailable_is_a_binomial_tail(level: Consistency, replication: int) ->
 
 
 def test_a_replica_too_few_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ml.Cluster, "needed", lambda self, kind: self.replication // 2)
+    monkeypatch.setattr(ml.Cluster, "needed", lambda self, kind, centre: self.replication // 2)
     count, n = unavailable("QUORUM", 5, MOMENTS)
     assert p_value(count, n, binom.cdf(2, 5, UP_SHARE)) < FOUND
 

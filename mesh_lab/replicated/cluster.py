@@ -1,7 +1,7 @@
 """The replicated store as a part: nodes, replicas, consistency levels, and what becomes of nodes.
 
 The rules are Cassandra's; each field says where its default comes from.  What the model leaves
-out: data centres and racks, deletions, lightweight transactions, anti-entropy repair, speculative
+out: racks, deletions, lightweight transactions, anti-entropy repair, speculative
 retries, and the digests of a read (its replicas send what they have at once).
 """
 
@@ -16,20 +16,22 @@ from annotated_types import Ge, Le
 from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, Positive, field, part
 from ..stations.endpoints import Change, Fail, Failures, Leave, Recover
+from .changes import Isolations, NetworkPartition
 from .murmur3 import token
 from .ring import TokenRing
 
-__all__ = ["Cluster", "Consistency", "Isolations", "NetworkPartition", "needed"]
+__all__ = ["Cluster", "Consistency", "needed"]
 
-Consistency: TypeAlias = Literal["ONE", "TWO", "THREE", "QUORUM", "ALL"]
+Consistency: TypeAlias = Literal["ONE", "TWO", "THREE", "QUORUM", "LOCAL_QUORUM", "ALL"]
+Nodes = Annotated[int, Ge(1), Le(1000)]
 Offset = Annotated[float, Ge(-1e9), Le(1e9)]
 
 
 def needed(level: Consistency, replication: int) -> int:
-    """Return how many replicas must answer at a consistency level.
+    """Return how many of so many replicas must answer at a consistency level.
 
     Source: Cassandra's documentation, "Dynamo", "Tunable consistency": a quorum is n/2 + 1,
-    rounded down.
+    rounded down.  ``"LOCAL_QUORUM"`` is that of the replicas in the coordinator's data centre.
 
     Examples
     --------
@@ -38,66 +40,6 @@ def needed(level: Consistency, replication: int) -> int:
     """
     fixed = {"ONE": 1, "TWO": 2, "THREE": 3, "ALL": replication}
     return fixed.get(level, replication // 2 + 1)
-
-
-@part
-class NetworkPartition:
-    """Some nodes cannot reach the others from `at` to `until` seconds, nor the others them.
-
-    Parameters
-    ----------
-    at, until : float
-        When it begins and when it is healed.
-    nodes : tuple of str
-        The nodes on one side; all others are on the other.
-
-    Examples
-    --------
-    >>> NetworkPartition(at=10.0, until=40.0, nodes=("db-0", "db-1"))
-    NetworkPartition(at=10.0, until=40.0, nodes=('db-0', 'db-1'))
-    """
-
-    at: NonNegative
-    until: Positive
-    nodes: tuple[Name, ...]
-
-    def __post_init__(self) -> None:
-        if self.until <= self.at:
-            raise ValueError(f"until is {self.until}, but must be later than at, {self.at}")
-        if not self.nodes:
-            raise ValueError("nodes is empty, but must name those on one side")
-
-
-@part
-class Isolations:
-    """Nodes are cut off from all others at random, each by itself, and go on working.
-
-    Parameters
-    ----------
-    connected, isolated : Distribution
-        Seconds until a node that is connected is cut off, and until it is connected again; both
-        together 1e-9 at least in the mean.
-    nodes : tuple of str
-        Which nodes; all, if none is named.
-
-    Examples
-    --------
-    >>> from mesh_lab import Exponential
-    >>> Isolations(connected=Exponential(mean=600.0), isolated=Exponential(mean=5.0))
-    Isolations(connected=Exponential(mean=600.0), isolated=Exponential(mean=5.0))
-    """
-
-    connected: Distribution
-    isolated: Distribution
-    nodes: tuple[Name, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.connected.mean + self.isolated.mean < 1e-9:
-            raise ValueError(
-                f"connected is {self.connected!r} and isolated is {self.isolated!r}: a node would "
-                "be cut off and connected without end at one moment; their means must be 1e-9 s at "
-                "least together"
-            )
 
 
 @part
@@ -114,16 +56,22 @@ class Cluster:
     ----------
     name : str
         Its name, which sources give as ``to=``.
-    nodes : int or tuple of str
-        How many nodes (``db-0``, ``db-1``, ... in a cluster ``db``), or their names.
-    replication : int
-        How many nodes keep each key.
+    nodes : int, tuple of str, or dict
+        How many nodes (``db-0``, ``db-1``, ... in a cluster ``db``), or their names; or either for
+        each data centre, as in ``{"east": 3, "west": 3}`` (``db-east-0``, ...).
+    replication : int or dict
+        How many nodes keep each key, in each data centre; ``{"east": 3, "west": 2}`` where that
+        differs.
     vnodes : int
         Tokens a node (``num_tokens``, 16 since Cassandra 4.0).
     read, write : str
-        Consistency levels: ``"ONE"``, ``"TWO"``, ``"THREE"``, ``"QUORUM"``, ``"ALL"``.
+        Consistency levels: ``"ONE"``, ``"TWO"``, ``"THREE"``, ``"QUORUM"`` (of all replicas
+        wherever they are), ``"LOCAL_QUORUM"`` (of those in the coordinator's data centre; only
+        these are read, though all are written), ``"ALL"``.
     link : float or Distribution
         Seconds that a message takes from one node to another; to itself a node needs none.
+    far_link : float or Distribution, optional
+        The same between nodes in different data centres; as `link`, if it is left out.
     write_time, read_time : float or Distribution
         Seconds that a replica takes to write, and to read; nobody waits in line.
     write_timeout, read_timeout : float
@@ -160,12 +108,13 @@ class Cluster:
     """
 
     name: Name = field(kw_only=False)
-    nodes: Annotated[int, Ge(1), Le(1000)] | tuple[Name, ...] = 6
-    replication: Count = 3
+    nodes: Nodes | tuple[Name, ...] | dict[Name, Nodes | tuple[Name, ...]] = 6
+    replication: Count | dict[Name, Count] = 3
     vnodes: Annotated[int, Ge(1), Le(1024)] = 16
     read: Consistency = "QUORUM"
     write: Consistency = "QUORUM"
     link: NonNegative | Distribution = 0.001
+    far_link: NonNegative | Distribution | None = None
     write_time: NonNegative | Distribution = 0.0
     read_time: NonNegative | Distribution = 0.0
     write_timeout: Positive = 2.0
@@ -182,28 +131,36 @@ class Cluster:
         for name, times in Counter(self.names).items():
             if times > 1:
                 raise ValueError(f"nodes: {name!r} is there twice; every name must be unique")
-        if self.replication > len(self.names):
-            raise ValueError(
-                f"replication is {self.replication}, but there are only {len(self.names)} nodes"
-            )
-        for what in ("read", "write"):
-            level = getattr(self, what)
-            if needed(level, self.replication) > self.replication:
-                raise ValueError(
-                    f"{what} is {level!r}, but replication is {self.replication}: there would "
-                    "never be enough replicas; take a lower level or more replicas"
-                )
+        _check_replication(self)
         if isinstance(self.skew, dict):
             for name in self.skew:
                 self._known("skew", name)
         _check_changes(self)
 
     @cached_property
+    def centres(self) -> dict[str, tuple[str, ...]]:
+        """The names of the nodes by data centre; there is one, "", where none is declared."""
+        declared = self.nodes if isinstance(self.nodes, dict) else {"": self.nodes}
+        named = {}
+        for centre, nodes in declared.items():
+            prefix = f"{self.name}-{centre}-" if centre else f"{self.name}-"
+            if isinstance(nodes, int):
+                named[centre] = tuple(f"{prefix}{i}" for i in range(nodes))
+            else:
+                named[centre] = nodes
+        return named
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the nodes, in order."""
-        if isinstance(self.nodes, int):
-            return tuple(f"{self.name}-{i}" for i in range(self.nodes))
-        return self.nodes
+        return tuple(name for nodes in self.centres.values() for name in nodes)
+
+    @cached_property
+    def copies(self) -> dict[str, int]:
+        """How many nodes keep each key, by data centre."""
+        if isinstance(self.replication, int):
+            return dict.fromkeys(self.centres, self.replication)
+        return dict(self.replication)
 
     @cached_property
     def ring(self) -> TokenRing:
@@ -211,18 +168,70 @@ class Cluster:
         return TokenRing.of(self.names, self.vnodes)
 
     def replicas(self, key: str) -> tuple[str, ...]:
-        """Return the nodes that keep a key, in the order of the ring."""
-        return self.ring.replicas(token(key), self.replication)
+        """Return the nodes that keep a key, in the order of the ring.
 
-    def needed(self, kind: Literal["read", "write"]) -> int:
-        """Return how many replicas must answer a read or a write."""
-        return needed(self.read if kind == "read" else self.write, self.replication)
+        Of each data centre these are the next nodes round the ring, every one once (Cassandra's
+        ``NetworkTopologyStrategy``, without racks).
+        """
+        if len(self.centres) == 1:
+            return self.ring.replicas(token(key), sum(self.copies.values()))
+        round_the_ring = self.ring.replicas(token(key), len(self.names))
+        kept = {
+            name
+            for centre, nodes in self.centres.items()
+            for name in [one for one in round_the_ring if one in nodes][: self.copies[centre]]
+        }
+        return tuple(name for name in round_the_ring if name in kept)
+
+    def needed(self, kind: Literal["read", "write"], centre: str | None = None) -> int:
+        """Return how many replicas must answer a read or a write.
+
+        Parameters
+        ----------
+        kind : str
+            ``"read"`` or ``"write"``.
+        centre : str, optional
+            The coordinator's data centre, which matters at ``"LOCAL_QUORUM"``; the first one,
+            if it is left out.
+        """
+        level = self.read if kind == "read" else self.write
+        if level == "LOCAL_QUORUM":
+            return needed(
+                level, self.copies[next(iter(self.centres)) if centre is None else centre]
+            )
+        return needed(level, sum(self.copies.values()))
 
     def _known(self, where: str, name: str) -> None:
         if name not in self.names:
             few = ", ".join(map(repr, self.names[:10]))
             more = ", ..." if len(self.names) > 10 else ""
             raise ValueError(f"{where}: {name!r} is no node; there are: {few}{more}")
+
+
+def _check_replication(cluster: Cluster) -> None:
+    """Raise ValueError when there are too few nodes, or never enough replicas for a level."""
+    if isinstance(cluster.nodes, dict) and not cluster.nodes:
+        raise ValueError("nodes is empty, but must give one data centre at least")
+    if cluster.copies.keys() != cluster.centres.keys():
+        centres = ", ".join(map(repr, cluster.centres)) if any(cluster.centres) else "none declared"
+        raise ValueError(
+            f"replication is given for the data centres {', '.join(map(repr, cluster.copies))}, "
+            f"but must be a number, or be given for each there is: {centres}"
+        )
+    for centre, nodes in cluster.centres.items():
+        if cluster.copies[centre] > len(nodes):
+            where = f" in {centre!r}" if centre else ""
+            raise ValueError(
+                f"replication{where} is {cluster.copies[centre]}, but there are only "
+                f"{len(nodes)} nodes"
+            )
+    total = sum(cluster.copies.values())
+    for what, level in (("read", cluster.read), ("write", cluster.write)):
+        if needed(level, total) > total:
+            raise ValueError(
+                f"{what} is {level!r}, but replication is {total}: there would never be enough "
+                "replicas; take a lower level or more replicas"
+            )
 
 
 def _check_changes(cluster: Cluster) -> None:

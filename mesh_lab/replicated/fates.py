@@ -13,7 +13,7 @@ from ..clock import CHANGE, Alarm
 from ..distributions import Distribution
 from ..draws import Draws
 from ..stations.endpoints import Fail, Failures, Leave, Recover
-from .cluster import Isolations, NetworkPartition
+from .changes import Isolations, NetworkPartition
 from .store import Store
 
 __all__ = ["Fates"]

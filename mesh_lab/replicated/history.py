@@ -51,6 +51,7 @@ class Operation:
         "asked",
         "began",
         "coordinator",
+        "counting",
         "ended",
         "finish",
         "key",
@@ -69,11 +70,11 @@ class Operation:
         "write",
     )
 
-    def __init__(self, source: str, number: int, key: str, needed: int, write: bool) -> None:
+    def __init__(self, source: str, number: int, key: str, write: bool) -> None:
         self.source = source
         self.number = number
         self.key = key
-        self.needed = needed
+        self.needed = 0
         self.write = write
         self.coordinator = -1
         self.arrival = self.finish = math.nan
@@ -84,6 +85,7 @@ class Operation:
         self.asked = 0  # sets of nodes, one bit each
         self.acks = 0
         # of a write
+        self.counting = -1  # the nodes whose confirmation counts, one bit each
         self.stamp = _LOWEST
         self.received = 0
         self.lost = False

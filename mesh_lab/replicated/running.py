@@ -3,9 +3,10 @@
 The order of events and the addresses of draws are those of ``engines/RULES.md``: answers come at
 rank 1, timeouts at 2, changes and hand-overs of hints at 3, messages reach a node at 4, sources
 make operations at 5 and 6.  Purposes, all of the part that the cluster is: ``coordinator`` and
-``replica`` (uniform; the visit counts the picks); ``request``, ``response``, ``write``, ``read``,
-``hint``, ``hint response``, ``write hint`` (seconds; the visit is the node's number, the attempt 1
-for a read's repair, and the number of times that a hint was sent before); ``skew``.
+``replica`` (uniform; the visit counts the picks); ``request``, ``response``, ``hint`` and ``hint
+response``, ``far request`` and so on between data centres, ``write``, ``read`` and ``write hint``
+(seconds; the visit is the node's number, the attempt 1 for a read's repair, and the number of times
+that a hint was sent before); ``skew``.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class _Arrivals:
     """A source at work: it begins operations, one or a batch at a time."""
 
     __slots__ = (
-        "_clock", "_gaps", "_keys", "_names", "_needed", "_number", "_rank", "_sizes", "_source",
+        "_clock", "_gaps", "_keys", "_names", "_number", "_rank", "_sizes", "_source",
         "_stop", "_store", "_uniforms", "_write",
     )  # fmt: skip
 
@@ -156,7 +157,6 @@ class _Arrivals:
         self._clock = store.clock
         self._source = source.name
         self._write = write
-        self._needed = store.cluster.needed("write" if write else "read")
         self._keys = keys
         self._names: dict[int, str] = {}
         self._uniforms = draws.column("uniform", source.name, "key", source.name)
@@ -181,7 +181,7 @@ class _Arrivals:
             number, self._number = self._number, self._number + 1
             self._stop.one_less()
             key = self._key(number)
-            self._store.begin(Operation(self._source, number, key, self._needed, self._write))
+            self._store.begin(Operation(self._source, number, key, self._write))
             if self._clock.stopped:
                 self._store.rest()
                 return

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from ..clock import COMPLETION, EXPIRY, HOP, Alarm, Clock
 from ..distributions import Distribution
@@ -39,6 +39,7 @@ class Store:
             timeout=cluster.write_timeout,
             send=self._send_hint,
         )
+        self._centres = [centre for centre, nodes in cluster.centres.items() for _ in nodes]
         self.data: list[dict[str, Operation]] = [{} for _ in cluster.names]
         self.busy = 0  # operations in hand and messages under way
         self._draws = draws
@@ -63,10 +64,21 @@ class Store:
                 for node in self.replicas(operation.key)
                 if network.takes_for_alive(here, node, now)
             ]
-            if len(alive) >= operation.needed:
-                self._take(operation, alive)
+            counting = self._counting(operation, alive)
+            if len(counting) >= operation.needed:
+                self._take(operation, alive if operation.write else counting)
                 return
         self.history.end(operation, UNAVAILABLE, now)
+
+    def _counting(self, operation: Operation, alive: list[int]) -> list[int]:
+        """Return those whose answers count, and set how many of them there must be."""
+        centre = self._centres[operation.coordinator]
+        kind: Literal["read", "write"] = "write" if operation.write else "read"
+        operation.needed = self.cluster.needed(kind, centre)
+        if getattr(self.cluster, kind) != "LOCAL_QUORUM":
+            return alive
+        operation.counting = sum(1 << k for k, one in enumerate(self._centres) if one == centre)
+        return [node for node in alive if self._centres[node] == centre]
 
     def _take(self, operation: Operation, alive: list[int]) -> None:
         here, cluster = operation.coordinator, self.cluster
@@ -154,7 +166,8 @@ class Store:
             return
         operation.acks |= 1 << node
         enough = operation.needed if operation.write else operation.asked.bit_count()
-        if operation.outcome == IN_FLIGHT and operation.acks.bit_count() >= enough:
+        counted = operation.acks & operation.counting if operation.write else operation.acks
+        if operation.outcome == IN_FLIGHT and counted.bit_count() >= enough:
             self.history.end(operation, OK, self.clock.env.now)
         if operation.acks == operation.asked:
             self._let_go(operation)
@@ -253,7 +266,12 @@ class Store:
 
     def _way(self, a: int, b: int, purpose: str, operation: Operation, attempt: int) -> float:
         """Return how long a message takes; it is addressed by the end that is not coordinator."""
-        return 0.0 if a == b else self._seconds(self.cluster.link, purpose, operation, b, attempt)
+        if a == b:
+            return 0.0
+        far = self.cluster.far_link
+        if far is None or self._centres[a] == self._centres[b]:
+            return self._seconds(self.cluster.link, purpose, operation, b, attempt)
+        return self._seconds(far, f"far {purpose}", operation, b, attempt)
 
     def _seconds(
         self, of: float | Distribution, purpose: str, operation: Operation, node: int, attempt: int
