@@ -18,7 +18,7 @@ from mesh_lab.replicated import ClusterRun, simulate
 from mesh_lab.replicated.history import OK, Operation
 from mesh_lab.replicated.store import Store
 
-__all__ = ["FAULTS", "random_run", "violations"]
+__all__ = ["FAULTS", "after", "random_run", "stale_from_scratch", "violations"]
 
 LEVELS = ("ONE", "TWO", "THREE", "QUORUM", "ALL")
 
@@ -134,6 +134,23 @@ def going_back(reads: list[Operation]) -> Iterator[tuple[Operation, Operation]]:
 
 def stamp(read: Operation) -> tuple[int, bytes]:
     return (-(1 << 63), b"") if read.version is None else read.version.stamp
+
+
+def after(later: Operation, earlier: Operation) -> bool:
+    """Whether one operation began after the other had ended."""
+    return earlier.finish < later.arrival
+
+
+def stale_from_scratch(read: Operation, confirmed: list[Operation]) -> bool:
+    """Whether a read misses one of these writes, by the definition of `mesh_lab.replicated`."""
+    known = [write for write in confirmed if write.finish < read.arrival]
+    version = read.version
+    if version is None:
+        return bool(known)
+    return any(
+        after(write, version) or (not after(version, write) and write.stamp > version.stamp)
+        for write in known
+    )
 
 
 def one_answer_is_enough(self: Store, operation: Operation, node: int) -> None:

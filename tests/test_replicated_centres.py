@@ -11,7 +11,7 @@ import mesh_lab as ml
 from mesh_lab.replicated import simulate, token
 from mesh_lab.replicated.history import OK, Operation
 from tests.clusters import at, one_key
-from tests.test_replicated_properties import stale_from_scratch
+from tests.random_clusters import stale_from_scratch
 
 LINK, FAR, WRITE, READ = 0.010, 0.100, 0.002, 0.003
 EAST, WEST = [f"db-east-{k}" for k in range(3)], [f"db-west-{k}" for k in range(3)]

@@ -10,7 +10,7 @@ import pytest
 
 from mesh_lab.replicated.history import OK, OUTCOMES, History, Operation
 from mesh_lab.replicated.store import Store
-from tests.random_clusters import FAULTS, random_run, violations
+from tests.random_clusters import FAULTS, after, random_run, stale_from_scratch, violations
 
 CASES = 120
 
@@ -54,21 +54,6 @@ def test_a_broken_rule_is_found(method: str, fault: Any, monkeypatch: pytest.Mon
 
 
 # -- stale and lost, from scratch -------------------------------------------------------------
-
-
-def after(later: Operation, earlier: Operation) -> bool:
-    return earlier.finish < later.arrival
-
-
-def stale_from_scratch(read: Operation, confirmed: list[Operation]) -> bool:
-    known = [write for write in confirmed if write.finish < read.arrival]
-    version = read.version
-    if version is None:
-        return bool(known)
-    return any(
-        after(write, version) or (not after(version, write) and write.stamp > version.stamp)
-        for write in known
-    )
 
 
 def lost_from_scratch(write: Operation, writes: list[Operation]) -> bool:
