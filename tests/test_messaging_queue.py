@@ -193,6 +193,13 @@ def test_an_event_that_comes_back_after_its_time_is_dead_at_once() -> None:
     assert run.duration == 3.0
 
 
+def test_an_event_that_comes_back_just_when_its_time_is_up_is_dead() -> None:
+    other = ml.Consumer("other", source="orders", work=takes(0.5), outages=((0.5, 2.5),))
+    queue = ml.MessageQueue("orders", ttl=2.0)
+    run = run_of(queue, other, requests=1, work=takes(9.0), outages=((3.0, 4.0),))
+    assert table(run, "attempt", "sent", "outcome") == [(1, 1.0, "crashed"), (2, 3.0, "expired")]
+
+
 @pytest.mark.parametrize("overflow", ["reject", "drop_oldest"])
 def test_a_full_queue(overflow: Any) -> None:
     queue = ml.MessageQueue("orders", capacity=1, overflow=overflow)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Deadlock
 
 if TYPE_CHECKING:
-    from .consumer import LiveConsumer
+    from .handling import LiveConsumer
     from .post import Timer
 
 __all__ = ["Attempt", "Message", "Stored"]
