@@ -17,13 +17,14 @@ from .figure import draw
 from .first_use import first_and_later
 from .report import Bar, Results, growth_bar, machine, page, speed_bars
 from .sides import QUICK, Sizes, compiled, engine_seconds, on, timed
+from .store import measure as store_bars
 from .surroundings import bytes_a_request, general, import_seconds, notebook_seconds
 from .timing import MissingError, in_turns
 from .workloads import WORKLOADS, Workload
 
 HERE = Path(__file__).parent
 ENDPOINTS = (10, 100, 1_000, 10_000)
-PARTS = ("growth", "first use", "surroundings", "notebooks")
+PARTS = ("growth", "first use", "surroundings", "event store", "notebooks")
 
 
 def measure_speed(results: Results, workload: Workload) -> None:
@@ -90,6 +91,15 @@ def measure_surroundings(results: Results) -> None:
         _say(f"{bar.what}: {bar.measured}")
 
 
+def measure_store(results: Results, *, quick: bool) -> None:
+    """Measure the event store on every database that is there."""
+    bars, missing = store_bars(quick=quick)
+    results.bars += bars
+    results.missing += missing
+    for bar in bars:
+        _say(f"{bar.what}: {bar.measured}")
+
+
 def measure_notebooks(results: Results) -> None:
     """Run every notebook from start to end."""
     for name, spent in notebook_seconds().items():
@@ -140,6 +150,8 @@ def main() -> int:
             measure_first_use(results, workload)
     if "surroundings" in parts:
         measure_surroundings(results)
+    if "event store" in parts:
+        measure_store(results, quick=told.quick)
     if "notebooks" in parts:
         measure_notebooks(results)
 

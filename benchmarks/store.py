@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mesh_lab as ml
 from mesh_lab.store import rows
@@ -29,8 +29,7 @@ from mesh_lab.store.schema import EVENTS, METADATA
 from mesh_lab.store.statements import statements
 from tests.store_servers import SERVERS, NoServerError, database, serve
 
-if TYPE_CHECKING:
-    from .report import Bar
+from .report import Bar
 
 AT_ONCE = 1000
 BATCHES, SINGLES = 20, 200  # a turn
@@ -175,10 +174,8 @@ def two_databases(kind: str) -> Iterator[tuple[str, str]]:
             yield one, other
 
 
-def measure(quick: bool) -> tuple[list[Bar], list[str]]:
+def measure(*, quick: bool) -> tuple[list[Bar], list[str]]:
     """Return the bars, and what could not be measured."""
-    from .report import Bar
-
     bars, missing = [], []
     for kind in ("sqlite", *SERVERS):
         try:
@@ -192,7 +189,7 @@ def measure(quick: bool) -> tuple[list[Bar], list[str]]:
             said = "executemany" if what == "batches" else "INSERT and COMMIT"
             bars.append(
                 Bar(
-                    f"event store on {kind}, appends {what} / plain {said}",
+                    f"event store on {kind}, appends {what} / plain {said}, wall clock",
                     f"{ours:,.0f} of {plain:,.0f} events/s: {ours / plain:.0%}",
                     f"at least {least:.0%}",
                     ours / plain >= least,

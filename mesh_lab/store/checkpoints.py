@@ -62,5 +62,4 @@ class Checkpoint:
             .where(self._row, CHECKPOINTS.c.position == before)
             .values(position=position)
         )
-        # an UPDATE that changes nothing counts no row on MySQL
-        return before == position or connection.execute(moved).rowcount == 1
+        return connection.execute(moved).rowcount == 1

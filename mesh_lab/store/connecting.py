@@ -34,6 +34,9 @@ __all__ = ["OUTSIDE", "READS", "connect"]
 # what a connection's transactions begin with on SQLite, where they do not write, and no transaction
 READS = {"mesh_lab_begin": "BEGIN"}
 OUTSIDE = {"mesh_lab_begin": ""}
+# MySQL's protocol, "Capabilities Flags": several statements in one way there and back (see
+# `statements`), and rows that an UPDATE has found count though it left them as they were
+MULTI_STATEMENTS, FOUND_ROWS = 1 << 16, 1 << 1
 RESTED = 1.0  # seconds after which a connection may have been ended by the server
 
 # the drivers that are tried, where a URL names none
@@ -84,6 +87,8 @@ def connect(given: str, timeout: float, *, durable: bool) -> tuple[sa.Engine, st
             "init_command": f"SET SESSION innodb_lock_wait_timeout = {max(1, math.ceil(timeout))}, "
             "SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
         }
+        if url.get_driver_name() == "pymysql":
+            options["connect_args"]["client_flag"] = MULTI_STATEMENTS | FOUND_ROWS
     if kind != "sqlite":
         # a connection ends its transaction itself when it is given back
         options |= {"isolation_level": "READ COMMITTED", "pool_reset_on_return": None}

@@ -2,8 +2,8 @@
 
 They go to the driver as they are, with tuples: SQLAlchemy's own way from expressions and dicts to
 statements and tuples takes longer than SQLite takes to write.  On a server each statement is a way
-there and back, so an append of one event makes three of them, the commit included: an UPDATE that
-also says which position was taken, and an INSERT that finds the version by itself.
+there and back, so an append of one event makes few of them: an UPDATE that also says which position
+was taken, an INSERT that finds the version by itself (PyMySQL sends the two together), the commit.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class Statements:
     insert_next, insert_at : str
         Insert one event as the next of its stream, at any version or only at the expected one;
         empty where there is no way to save.
+    together : bool
+        Whether these two begin with `take` in one way there and back, so that they take how many
+        events there are, and no position.
     """
 
     take: str
@@ -45,6 +48,7 @@ class Statements:
     insert: str
     insert_next: str = ""
     insert_at: str = ""
+    together: bool = False  # `take` goes with the insert of one, which finds the position by itself
 
 
 def statements(dialect: Dialect) -> Statements:
@@ -54,9 +58,11 @@ def statements(dialect: Dialect) -> Statements:
     head, position = quote(HEAD.name), quote("position")
     events, names = quote(EVENTS.name), ", ".join(map(quote, COLUMNS))
     position_is = f"SELECT {position} FROM {head} WHERE one = 1"
-    newest = f"COALESCE(MAX({quote('version')}), 0)"
-    of_stream = f"FROM {events} WHERE {quote('stream')} = {mark}"
-    version_is = f"SELECT {newest} {of_stream}"
+    version = quote("version")
+    version_is = (
+        f"SELECT COALESCE(MAX({version}), 0) AS {version} FROM {events} "
+        f"WHERE {quote('stream')} = {mark}"
+    )
     insert = f"INSERT INTO {events} ({names}) VALUES ({', '.join([mark] * len(COLUMNS))})"
     moved = f"{position} + {mark}"
     if dialect.name == "sqlite":
@@ -68,10 +74,17 @@ def statements(dialect: Dialect) -> Statements:
     else:
         take = f"UPDATE {head} SET {position} = LAST_INSERT_ID({moved}) WHERE one = 1"
         values = [mark] * len(COLUMNS)
-    values[COLUMNS.index("version")] = f"{newest} + 1"
-    insert_next = f"INSERT INTO {events} ({names}) SELECT {', '.join(values)} {of_stream}"
-    insert_at = f"{insert_next} HAVING {newest} = {mark}"
-    return Statements(take, "", version_is, insert, insert_next, insert_at)
+    values[COLUMNS.index("version")] = f"newest.{version} + 1"
+    if dialect.driver == "pymysql":
+        values[COLUMNS.index("position")] = "LAST_INSERT_ID()"
+    # a table of its own: an INSERT of MAX(version) itself makes MariaDB read the whole stream
+    found = f"SELECT {', '.join(values)} FROM ({version_is}) AS newest"
+    insert_next = f"INSERT INTO {events} ({names}) {found}"
+    together = dialect.driver == "pymysql"
+    if together:
+        insert_next = f"{take}; {insert_next}"
+    insert_at = f"{insert_next} WHERE newest.{version} = {mark}"
+    return Statements(take, "", version_is, insert, insert_next, insert_at, together)
 
 
 def _kind(dialect: Dialect, column: str) -> str:

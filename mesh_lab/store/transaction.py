@@ -77,8 +77,11 @@ class Transaction:
             return range(0)
         try:
             with self._cursor() as cursor:
-                position = self._take(cursor, len(rest)) - len(rest)
-                self._insert(cursor, position, stream, rest, wanted)
+                if len(rest) == 1 and self._statements.insert_at:
+                    position = self._append_one(cursor, stream, rest[0], wanted) - 1
+                else:
+                    position = self._take(cursor, len(rest)) - len(rest)
+                    self._insert(cursor, position, stream, rest, wanted)
         except BaseException as error:
             self.failed = error
             raise
@@ -117,21 +120,29 @@ class Transaction:
         wanted: int | None,
     ) -> None:
         """Insert events after a position."""
-        if len(rest) == 1 and self._statements.insert_at:
-            values = (position + 1, stream, *rest[0], stream)
-            if wanted is None:
-                cursor.execute(self._statements.insert_next, values)
-                return
-            cursor.execute(self._statements.insert_at, (*values, wanted))
-            if cursor.rowcount != 1:
-                self._version(cursor, stream, wanted)  # says which it is
-            return
         version = self._version(cursor, stream, wanted)
         rows = [(position + i, stream, version + i, *row) for i, row in enumerate(rest, start=1)]
         if len(rows) == 1:
             cursor.execute(self._statements.insert, rows[0])
         else:
             cursor.executemany(self._statements.insert, rows)
+
+    def _append_one(
+        self, cursor: Any, stream: str, rest: tuple[Any, ...], wanted: int | None
+    ) -> int:
+        """Append one event with a version that the database finds, and return its position."""
+        words = self._statements.insert_next if wanted is None else self._statements.insert_at
+        values = (stream, *rest, stream, *(() if wanted is None else (wanted,)))
+        if self._statements.together:
+            cursor.execute(words, (1, *values))
+            position = int(cursor.lastrowid)
+            cursor.nextset()
+        else:
+            position = self._take(cursor, 1)
+            cursor.execute(words, (position, *values))
+        if cursor.rowcount != 1:
+            self._version(cursor, stream, wanted)  # says which it is
+        return position
 
     def _version(self, cursor: Any, stream: str, wanted: int | None) -> int:
         """Return the version of a stream, which must be the wanted one."""
