@@ -42,7 +42,8 @@ class Request:
     """What moves through the parts: who it is, and what the part that holds it notes on it.
 
     Its identity is (source, number).  The engine makes them; user code may read `source`,
-    `number`, `priority`, `deadline`, `arrival` and `payload`.
+    `number`, `priority`, `deadline`, `arrival`, `payload`, and `key`, the number of its key (-1
+    without keys; its text is that of `mesh_lab.Keys.text`).
     """
 
     arrival: float = 0.0

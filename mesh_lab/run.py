@@ -107,7 +107,8 @@ class Run:
 
         Columns: `source`; `arrival`, `start` (of its first service) and `finish`, in seconds from
         the start of the run; `latency` = finish - arrival; `endpoint`, the index of the replica of
-        its first visit; `outcome`, ``"ok"`` or why not.  A time that never came is NaN.
+        its first visit; `outcome`, ``"ok"`` or why not.  A time that never came is NaN; what was
+        turned away has a latency too, often 0, which is why `summary` takes those that are ``ok``.
         """
         import pandas as pd
 
@@ -230,7 +231,7 @@ class Run:
         Raises
         ------
         ScenarioError
-            When there is no queue or service of that name.
+            When there is no queue or service of that name, or no such endpoint.
         """
         number = self.scenario.station_number(name)
         if number >= len(self.scenario.stations):
@@ -243,6 +244,11 @@ class Run:
             return added([self.steps(name, k) for k in range(part.endpoint_count)])
         here = self.columns.station == number
         if endpoint is not None:
+            count = part.endpoint_count if isinstance(part, Service) else 1
+            if isinstance(endpoint, bool) or endpoint not in range(count):
+                raise ScenarioError(
+                    f"{name!r} has the endpoints 0 to {count - 1}, and no {endpoint!r}"
+                )
             here = here & (self.columns.endpoint == endpoint)
         workers = sum(crew.workers for crew in self.scenario.serving(name))
         mixed = part.discipline in {"ps", "preemptive"}
@@ -329,7 +335,11 @@ class Run:
         return float(made.max()) if len(made) else 0.0
 
     def summary(self) -> pd.DataFrame:
-        """Return one row a source, queue and service; see `mesh_lab.summary.summarise`."""
+        """Return one row a source, queue and service.
+
+        Mean and percentiles are over what ended ``ok``; what ended otherwise is counted beside
+        them, by outcome.  See `mesh_lab.summary.summarise`.
+        """
         from .summary import summarise
 
         return summarise(self)

@@ -91,7 +91,7 @@ def simulate(
         latencies of all requests.
     keep : str
         ``"rows"`` of everything (33 bytes a request and more), or only the ``"summary"``, which
-        takes the same memory however long the run is.
+        takes the same memory however long the run is; its percentiles are at most 0.4 % off.
     engine : str
         ``"auto"`` takes the quickest way that knows every part and pays for so many requests;
         ``"compiled"`` the one compiled by numba (`mesh_lab.engines.compiled.reasons` says what it

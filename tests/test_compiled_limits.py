@@ -124,3 +124,18 @@ def test_an_endpoint_fails_at_random_in_one_way(others: tuple[str, ...]) -> None
     again = ml.Failures(up=ml.Exponential(mean=5.0), down=WORK, endpoints=others)
     with pytest.raises(ml.PartError, match=r"'s': changes: Failures of 's-\d' are declared"):
         ml.Service("s", service_time=WORK, replicas=2, changes=(failures, again))
+
+
+def test_reasons_are_those_of_a_scenario() -> None:
+    with pytest.raises(ml.ScenarioError, match="is told of a scenario, but was given Service"):
+        compiled.reasons(ml.Service("s", service_time=WORK))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("endpoint", [2, -1, "s-1", True])
+def test_an_endpoint_that_is_not_there_has_no_steps(endpoint: object) -> None:
+    source = ml.Poisson("p", rate=1.0, to="s")
+    scenario = ml.Scenario(source, ml.Service("s", service_time=WORK, replicas=2))
+    run = ml.simulate(scenario, requests=10, seed=1)
+    assert len(run.steps("s", endpoint=1).time) > 1
+    with pytest.raises(ml.ScenarioError, match=f"endpoints 0 to 1, and no {endpoint!r}"):
+        run.steps("s", endpoint=endpoint)  # type: ignore[arg-type]

@@ -102,3 +102,23 @@ def test_bad_input_is_refused(arguments: tuple[Any, ...], says: str) -> None:
 def test_a_window_is_a_whole_number(unanswered: Any) -> None:
     with pytest.raises(ml.PartError, match="must be 0 or more"):
         picks(ml.Maglev(), ["a"], ["k"], unanswered=unanswered)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "keys", "message"),
+    [
+        (["a", "b"], [1, 2], "keys: holds 1, but every key must be a text"),
+        (["a", "b"], ml.Keys(10), r"keys: is Keys\(10\); give texts"),
+        ([1, 2], ["k"], r"endpoints: is \[1, 2\], but must be a list of at least one endpoint"),
+        (3, ["k"], "endpoints: is 3, but must be a list"),
+    ],
+)
+def test_what_is_no_key_or_endpoint_is_named(endpoints: Any, keys: Any, message: str) -> None:
+    with pytest.raises(ml.PartError, match=message):
+        ml.picks(ml.RingHash(), endpoints, keys)
+
+
+def test_a_class_of_rules_needs_parentheses() -> None:
+    rule: Any = ml.RingHash
+    with pytest.raises(ml.PartError, match=r"write RingHash\(\), with parentheses"):
+        ml.picks(rule, ["a"], ["k"])

@@ -117,6 +117,7 @@ class LeastConnections(Balancer):
     sees: ClassVar[str] = "its own outstanding requests, weights"
     cost: ClassVar[str] = "O(log n)"
     origin: ClassVar[str] = "HAProxy leastconn"
+    weighs: ClassVar[bool] = True
 
     def state(
         self,

@@ -131,6 +131,7 @@ class LeastRequest(Balancer):
     sees: ClassVar[str] = "its own outstanding requests, weights"
     cost: ClassVar[str] = "O(choices), O(1) for all; O(log n) by weight"
     origin: ClassVar[str] = "Envoy LEAST_REQUEST, gRPC A48"
+    weighs: ClassVar[bool] = True
     choices: Annotated[int, Ge(2), Le(1000)] | Literal["all"] = 2
     replacement: bool = True
     active_bias: Annotated[float, Ge(0), Le(30)] = 1.0  # beyond, powers of it overflow

@@ -70,6 +70,11 @@ def picks(
     >>> picks(Maglev(), hosts, ["cart-17", "cart-18", "cart-17"]).tolist()
     [0, 2, 0]
     """
+    if isinstance(balancer, type) and issubclass(balancer, Balancer):
+        name = balancer.__name__
+        raise PartError(
+            "picks()", "balancer", f"is the class {name}; write {name}(), with parentheses"
+        )
     if not isinstance(balancer, Balancer) or not balancer.hashes:
         raise PartError(
             "picks()",
@@ -78,6 +83,10 @@ def picks(
         )
     if isinstance(keys, str):
         raise PartError("picks()", "keys", f"is the text {keys!r}; give a list of texts")
+    if not isinstance(keys, Iterable):
+        raise PartError(
+            "picks()", "keys", f"is {keys!r}; give texts, such as [keys.text(k) for k in range(9)]"
+        )
     if not isinstance(unanswered, int) or unanswered < 0:
         raise PartError("picks()", "unanswered", f"is {unanswered!r}, but must be 0 or more")
     view, pool = _one_pool(endpoints)
@@ -86,6 +95,8 @@ def picks(
     waiting: deque[int] = deque()
     answers = []
     for key in keys:
+        if not isinstance(key, str):
+            raise PartError("picks()", "keys", f"holds {key!r}, but every key must be a text")
         e = state.pick(state, view, 0, [], 0.0, balancer.hash_key(key))
         answers.append(e)
         waiting.append(e)
@@ -102,13 +113,17 @@ def picks(
 
 def _one_pool(endpoints: Sequence[str | Addressed]) -> tuple[View, Pool]:
     """Return the view of one balancer that knows all endpoints, and its pool."""
-    n = len(endpoints)
+    listed = isinstance(endpoints, Sequence | np.ndarray) and not isinstance(endpoints, str)
+    n = len(endpoints) if listed else 0
+    if not n or not all(isinstance(e, str) or hasattr(e, "name") for e in endpoints):
+        raise PartError(
+            "picks()",
+            "endpoints",
+            f"is {endpoints!r}, but must be a list of at least one endpoint, by name or as "
+            "Endpoint(...)",
+        )
     names = tuple(e if isinstance(e, str) else e.name for e in endpoints)
     weights = tuple(1.0 if isinstance(e, str) else e.weight for e in endpoints)
-    if isinstance(endpoints, str) or not n:
-        raise PartError(
-            "picks()", "endpoints", f"is {endpoints!r}, but must be a list of at least one endpoint"
-        )
     if len(set(names)) < n:
         twice = next(name for name in names if names.count(name) > 1)
         raise PartError("picks()", "endpoints", f"holds {twice!r} twice; names must be unique")

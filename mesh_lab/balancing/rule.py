@@ -249,6 +249,7 @@ class Balancer:
     sees: ClassVar[str] = "nothing"  # for `policy_table`: what the rule looks at
     cost: ClassVar[str] = "O(1)"  # of a pick among n endpoints
     origin: ClassVar[str] = ""  # where the rule comes from
+    weighs: ClassVar[bool] = False  # whether the weights of endpoints matter to it
     hashes: ClassVar[bool] = False  # whether it needs the key of a request
     # whether it looks at what is at the endpoints (there, busy_until, job, arrived, left), which
     # the engine then keeps up

@@ -74,6 +74,7 @@ class SmoothRoundRobin(Balancer):
 
     cost: ClassVar[str] = "O(n)"
     origin: ClassVar[str] = "nginx round robin"
+    weighs: ClassVar[bool] = True
 
     def state(
         self,

@@ -110,6 +110,7 @@ class RoundRobin(Balancer):
 
     cost: ClassVar[str] = "O(1); O(log n) when weights differ"
     origin: ClassVar[str] = "Envoy ROUND_ROBIN"
+    weighs: ClassVar[bool] = True
     start: Annotated[int, Ge(0), Lt(2**32)] = 0
     slow_start: SlowStart | None = None
 

@@ -108,6 +108,7 @@ class StaticStride(Balancer):
 
     cost: ClassVar[str] = "O(largest weight / mean weight)"
     origin: ClassVar[str] = "grpc-go weighted_round_robin"
+    weighs: ClassVar[bool] = True
     start: Annotated[int, Ge(0), Lt(2**32)] = 0
 
     def state(

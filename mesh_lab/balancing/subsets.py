@@ -98,6 +98,7 @@ class Aperture:
     --------
     Two balancers share three endpoints, each covering half of the ring:
 
+    >>> from mesh_lab.balancing.subsets import aperture
     >>> aperture(0, 2, 3, size=1)
     ((0, 1.0), (1, 0.5))
     >>> aperture(1, 2, 3, size=1)

@@ -20,8 +20,9 @@ def policy_table() -> pd.DataFrame:
     -------
     DataFrame
         Index `policy`, the name of the declared part.  Columns: `sees`, what the rule looks at;
-        `cost`, of a pick among n endpoints; `source`, whose rule it is; `engines` that run it.
-        The last row is the rule that is a user's own function.
+        `weights`, whether those of endpoints matter to it; `cost`, of a pick among n endpoints;
+        `source`, whose rule it is; `engines` that run it.  The last row is the rule that is a
+        user's own function.
 
     Examples
     --------
@@ -32,11 +33,20 @@ def policy_table() -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (rule.__name__, rule.sees, rule.cost, rule.origin, "compiled, SimPy")
+        (
+            rule.__name__,
+            rule.sees,
+            "yes" if rule.weighs else "no",
+            rule.cost,
+            rule.origin,
+            "compiled, SimPy",
+        )
         for rule in sorted(_all(Balancer), key=lambda rule: rule.__name__)
     ]
-    rows.append(("a function", "its own outstanding requests", "its own", "you", "SimPy"))
-    columns = ["policy", "sees", "cost", "source", "engines"]
+    rows.append(
+        ("a function", "its own outstanding requests", "its own", "its own", "you", "SimPy")
+    )
+    columns = ["policy", "sees", "weights", "cost", "source", "engines"]
     return pd.DataFrame(rows, columns=columns).set_index("policy")
 
 

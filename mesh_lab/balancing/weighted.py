@@ -90,6 +90,7 @@ class WeightedRandom(Balancer):
     """
 
     origin: ClassVar[str] = "alias method"
+    weighs: ClassVar[bool] = True
 
     @property
     def draws(self) -> int:

@@ -86,7 +86,7 @@ class Service(WaitingFields, WorkingFields):
         if self.endpoints and self.replicas not in {1, len(self.endpoints)}:
             raise ValueError(
                 f"replicas is {self.replicas}, but {len(self.endpoints)} endpoints are given one "
-                "by one; leave replicas out"
+                "by one; leave replicas out, or say replicas=1"
             )
         if self.delays and self.overflow == "block":
             raise ValueError(

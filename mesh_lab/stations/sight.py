@@ -1,7 +1,9 @@
 """A user's own balancing rule: a plain function of what a balancer sees, and the request.
 
 The function is called as ``rule(sight, request)`` for each request, and returns the number of the
-endpoint to which it goes.  It runs in the reference engine only.
+endpoint to which it goes.  Of the request it may read what `mesh_lab.ledger.Request` allows.  It
+runs in the reference engine only.  What it remembers by itself (an iterator, a list) goes on from
+run to run, and is shared by all balancers of the service: make the function anew for each run.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ class Sight:
         back.
     weights : dict of int to float
         For each of them, its weight.
+    rng : numpy.random.Generator
+        For this pick alone, addressed by the request: it repeats with the seed.
     """
 
     def __init__(self, now: float, generator: Callable[[], np.random.Generator]) -> None:
@@ -45,7 +49,7 @@ class Sight:
 
     @property
     def rng(self) -> np.random.Generator:
-        """A generator for this pick, addressed by the request: it repeats with the seed."""
+        """A generator for this pick."""
         if self._made is None:
             self._made = self._generator()
         return self._made

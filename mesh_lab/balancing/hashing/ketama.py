@@ -72,6 +72,7 @@ class KetamaHash(Balancer):
     sees: ClassVar[str] = "the key"
     cost: ClassVar[str] = "O(1)"
     origin: ClassVar[str] = "nginx hash consistent"
+    weighs: ClassVar[bool] = True
     hashes: ClassVar[bool] = True
 
     def hash_key(self, key: str) -> int:

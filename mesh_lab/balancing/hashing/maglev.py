@@ -124,7 +124,8 @@ class Maglev(Balancer):
     Endpoints, in the order of their names, take places of the table in turns; each tries them in
     the order of a permutation of its own (a start and a step, both xxHash64 of its name).  Shares
     are equal to one place (by weight, otherwise), lookups take one step; when an endpoint leaves, a
-    few other places change hands too, which on a ring they would not.
+    few other places change hands too.  With fewer places than endpoints, some have none, and no
+    request.
 
     Parameters
     ----------
@@ -147,6 +148,7 @@ class Maglev(Balancer):
     sees: ClassVar[str] = "the key; with a balance factor its own outstanding requests"
     cost: ClassVar[str] = "O(1); O(n) when bounded loads overflow"
     origin: ClassVar[str] = "Envoy MAGLEV"
+    weighs: ClassVar[bool] = True
     hashes: ClassVar[bool] = True
     table_size: Annotated[int, Ge(2), Le(BIGGEST)] = 65_537
     balance_factor: Annotated[int, Ge(100)] | None = None

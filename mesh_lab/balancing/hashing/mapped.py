@@ -79,6 +79,7 @@ class MapHash(Balancer):
     sees: ClassVar[str] = "the key"
     cost: ClassVar[str] = "O(1)"
     origin: ClassVar[str] = "HAProxy hash-type map-based"
+    weighs: ClassVar[bool] = True
     hashes: ClassVar[bool] = True
     avalanche: bool = False
 

@@ -111,6 +111,7 @@ class Rendezvous(Balancer):
     sees: ClassVar[str] = "the key"
     cost: ClassVar[str] = "O(n)"
     origin: ClassVar[str] = "Thaler and Ravishankar 1998"
+    weighs: ClassVar[bool] = True
     hashes: ClassVar[bool] = True
 
     def hash_key(self, key: str) -> int:

@@ -154,8 +154,11 @@ class RingHash(Balancer):
 
     Each endpoint stands at the hashes of its name, an underscore and 0, 1, 2, ..., at as many of
     them as its weight says; a key goes to the first position that is not before its xxHash64.  When
-    one of n endpoints leaves, only its keys move, about 1/n of all.  How evenly keys divide depends
-    on the size: with k positions each, shares vary by about 1/sqrt(k) of themselves.
+    one of n endpoints leaves, its keys move, about 1/n of all, and nearly as many again if those
+    that stay have another number of positions in a ring of `min_size`, which is so unless n is
+    large beside it.  How evenly keys divide depends on the size: with k positions each, shares vary
+    by about 1/sqrt(k) of themselves.  In a ring that is smaller than their number, endpoints may
+    have no position, and no request.
 
     Parameters
     ----------
@@ -177,6 +180,7 @@ class RingHash(Balancer):
     sees: ClassVar[str] = "the key; with a balance factor its own outstanding requests"
     cost: ClassVar[str] = "O(1); O(n) when bounded loads overflow"
     origin: ClassVar[str] = "Envoy RING_HASH"
+    weighs: ClassVar[bool] = True
     hashes: ClassVar[bool] = True
     min_size: Annotated[int, Ge(1), Le(BIGGEST)] = 1024
     max_size: Annotated[int, Ge(1), Le(BIGGEST)] = BIGGEST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...balancing import Balancer
 from ...distributions import Distribution
+from ...errors import ScenarioError
 from ...messaging.base import Channel, Subscriber
 from ...scenario import Scenario
 from ...stations.handler import Handler
@@ -29,6 +30,8 @@ def reasons(scenario: Scenario) -> list[str]:
     >>> reasons(scenario)[-1]
     "'orders': a user's function says how long its work takes"
     """
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError(f"reasons() is told of a scenario, but was given {scenario!r}")
     found = []
     if not installed():
         found.append("numba is not installed: install mesh_lab[fast]")
