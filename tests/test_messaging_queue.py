@@ -36,6 +36,32 @@ def test_a_batch_against_the_visibility_is_handled_twice_without_any_crash() -> 
     assert report(run, "orders") == {"published": 3, "delivered": 4, "once": 2, "doubled": 1}
 
 
+@pytest.mark.parametrize(
+    ("fields", "copies"),
+    [
+        ({}, 2),
+        ({"deduplication": 1.0}, 2),  # the second comes just when the window is over
+        ({"deduplication": 1.001}, 1),
+        ({"deduplication": 60.0, "restarts": ((3.5, 3.75),)}, 1),
+        ({"deduplication": 60.0, "restarts": ((3.5, 3.75),), "durable": False}, 2),
+    ],
+)
+def test_how_long_the_broker_remembers(fields: dict[str, Any], copies: int) -> None:
+    """Event 2 is handled at 3.25 and at 4.25 s, and answered each time."""
+    run = run_of(
+        ml.MessageQueue("orders", visibility=2.0),
+        ml.MessageQueue("next", **fields),
+        every=0.25,
+        work=takes(1.0),
+        prefetch=3,
+        to="next",
+    )
+    rows = table(run, "subscriber", "source", "number", "sent", "outcome")
+    answers = [row[3:] for row in rows if row[:3] == ("next", "shop/billing", 2)]
+    kept = "lost" if fields.get("durable") is False else "in_flight"
+    assert answers == [(3.25, kept), (4.25, "in_flight" if copies == 2 else "duplicate")]
+
+
 def test_a_late_acknowledgement_counts_while_nobody_else_has_the_event() -> None:
     run = run_of(ml.MessageQueue("orders", visibility=2.0), requests=1, work=takes(3.0))
     assert table(run) == [
