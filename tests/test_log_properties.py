@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections import defaultdict
@@ -70,6 +71,7 @@ def performed(seed: int, log: Log, group: ConsumerGroup) -> tuple[Assembly, Live
     assembly = Assembly(env, scenario, seed)
     run_assembly(env, assembly, requests=EVENTS, until=None)
     assert assembly.post is not None
+    assert assembly.post.live == 0  # nothing was counted twice, or forgotten
     reader = assembly.post.channels["log"].readers[0]
     assert isinstance(reader, LiveGroup)
     return assembly, reader
@@ -145,6 +147,38 @@ def test_every_guarantee_of_every_commit_under_every_assignor(assignor: str, com
     # the guarantees are tried: what may be doubled is, and what may be lost is
     assert (again > 0) is (commit == "after")
     assert (lost > 0) is (commit == "before")
+
+
+@pytest.mark.parametrize("assignor", ASSIGNORS)
+def test_who_gives_up_a_partition_commits_first(assignor: str) -> None:
+    """Where members only come and go, in peace, nothing is handled twice."""
+    moved = 0
+    for seed in range(1, 7):
+        rng = random.Random(seed)
+        group = a_group(rng, assignor, "after")
+        peace = tuple(c for c in group.changes if not isinstance(c, CrashMember))
+        group = dataclasses.replace(group, changes=peace, commit_interval=100.0)
+        assembly, live = performed(seed, Log("log", partitions=6), group)
+        assert assembly.post is not None
+        c = assembly.post.rows.columns()
+        assert sorted(c.number) == list(range(EVENTS))
+        assert (c.effect >= 0).all()
+        moved += sum(member >= 0 for _, _, member in live.ownership) - 6
+    assert moved > 10
+
+
+def test_what_is_sent_again_waits_for_what_comes_before_it() -> None:
+    """Event 1 is lost at 2.0 and sent again at 3.6; 2, refused at 3.0, is sent once more then."""
+    producer = Producer(linger=0.0, request_timeout=1.5, cuts=((1.9, 2.1),))
+    scenario = ml.Scenario(
+        ml.Renewal("s", gap=ml.Deterministic(value=1.0), to="log"),
+        Log("log", partitions=1, producer=producer),
+    )
+    env = simpy.Environment()
+    assembly = Assembly(env, scenario, 1)
+    run_assembly(env, assembly, requests=4, until=None)
+    assert assembly.post is not None
+    assert assembly.post.channels["log"]._senders["s"].retried == 2
 
 
 def broker_outages(rng: random.Random, brokers: int) -> tuple[tuple[int, float, float], ...]:
