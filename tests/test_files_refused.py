@@ -61,8 +61,8 @@ WRONG = {
     "no kind of part": (
         f"{HEAD}- {{kind: Gamma, mean: 1.0, shape: 1.0}}\n",
         ", line 3: there is no part of kind 'Gamma'; there are: AccessLog, Bursts, Merge, Poisson, "
-        "PoissonBatches, Renewal, Replay, TimeVarying, Users, Queue, Handler, Service, MessageQueue, "
-        "Topic, Consumer, Redrive, Log, ConsumerGroup",
+        "PoissonBatches, Renewal, Replay, TimeVarying, Users, Queue, Handler, Service, "
+        "MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup",
     ),
     "unknown distribution": (
         f"{HEAD}- kind: Service\n  name: orders\n  service_time:\n    kind: Exponental\n",

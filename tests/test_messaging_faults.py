@@ -221,6 +221,16 @@ def test_a_queue_that_is_not_durable_loses_what_waits(prefetch: int) -> None:
     ]
     assert list(run.lost("orders")["reason"]) == ["restart"]
     assert len(run.doubled("orders")) == 0
+    run = ml.simulate(run.scenario, until=3.5, seed=SEED)  # nobody knows yet what becomes of it
+    assert table(run, "number", "outcome") == [(0, "acked"), (1, "in_flight"), (2, "lost")]
+
+
+def test_what_a_forgetful_broker_has_delivered_is_lost_when_it_is_not_handled() -> None:
+    queue = ml.MessageQueue("orders", durable=False, restarts=((1.25, 2.5),))
+    crash = run_of(queue, requests=1, outages=((1.4, 2.0),))
+    assert table(crash, "outcome", "reason") == [("lost", "crash")]
+    bad = run_of(queue, requests=1, failure=0.999999)
+    assert table(bad, "finished", "outcome", "reason") == [(1.5, "lost", "failed")]
 
 
 def test_with_a_visibility_only_the_acknowledgement_is_lost_with_the_broker() -> None:

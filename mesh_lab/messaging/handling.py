@@ -223,10 +223,7 @@ class LiveConsumer:
             attempt.held = False
             if not attempt.done:
                 self._drop(attempt)
-            elif notices:
-                attempt.valid = False
-                self._stop(attempt)
-        if notices:
+        if notices:  # an acknowledgement that is on its way finds that the event has gone back
             for attempt in held:
                 self.queue.take_back(attempt)
         self.queue.somebody_left(now)
