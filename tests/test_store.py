@@ -394,6 +394,33 @@ def test_a_store_in_memory_is_gone_when_it_is_closed() -> None:
         assert other.position == 0
 
 
+def test_an_interrupt_costs_a_store_in_memory_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in a notebook: SQLAlchemy throws the connection away, and it may not be the last."""
+    from mesh_lab.store import reading
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with ml.EventStore("sqlite://") as store:
+        store.append("a", event(1))
+        with pytest.raises(KeyboardInterrupt), store.transaction() as t:  # noqa: PT012
+            t.append("a", event(2))
+            t.connection.invalidate()
+            raise KeyboardInterrupt
+        with monkeypatch.context() as patched:
+            patched.setattr(reading, "page", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                list(store.read_all())
+        assert ids(store.read("a")) == ["1"]
+        assert store.append("a", event(3), expected=1) == range(2, 3)
+
+
+def test_two_stores_in_memory_have_nothing_in_common() -> None:
+    with ml.EventStore("sqlite://") as one, ml.EventStore("sqlite://") as other:
+        one.append("a", event(1))
+        assert (one.position, other.position) == (1, 0)
+
+
 def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: object) -> None:
     url = f"sqlite:///{tmp_path}/events.db"
     for durable, level in ((True, 2), (False, 1)):

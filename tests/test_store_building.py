@@ -361,6 +361,19 @@ def test_numbers_that_json_has_not_are_captured_as_text() -> None:
         assert after == ["Inf", "-Inf", 1e308, 5e-324]
 
 
+# ---- measured latency ---------------------------------------------------------------------------
+
+
+def test_measured_appends_can_feed_a_model(store: ml.EventStore) -> None:
+    took = store.measure_appends(5, at_once=3)
+    assert (len(took), store.version("measured")) == (5, 18)
+    assert all(seconds > 0 for seconds in took)
+    work = ml.Empirical(values=took)
+    assert min(took) <= work.mean <= max(took)
+    store.measure_appends(1)
+    assert len({kept.event.identity for kept in store.read("measured")}) == 20
+
+
 # ---- export ------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ wait for each other.  With ``synchronous=FULL`` a commit returns after the log i
 commits, while the file stays whole (https://www.sqlite.org/pragma.html#pragma_synchronous).
 Transactions that write begin with ``BEGIN IMMEDIATE``: one that reads first and writes later would
 fail when another has written in between, without waiting.  A database in memory has one connection,
-which all threads take turns with.
+which all threads take turns with, and a second one that only keeps it alive: an interrupt (Ctrl-C
+in a notebook) may cost the first.
 
 **MySQL and MariaDB** read what is committed (``READ COMMITTED``): under their default a
 transaction that has read once would not see the newest version of a stream.  Strict mode is
@@ -19,6 +20,7 @@ the disk is the server's own setting (``innodb_flush_log_at_trx_commit``, 1 by d
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -66,12 +68,15 @@ def connect(given: str, timeout: float, *, durable: bool) -> tuple[sa.Engine, st
     url = _url(given)
     name = url.render_as_string(hide_password=True)
     kind = url.get_backend_name()
+    memory = kind == "sqlite" and _is_memory(url)
     options: dict[str, Any] = {}
     if kind == "sqlite":
-        memory = _is_memory(url)
         if not memory:
             _check_path(url, name)
         options["connect_args"] = {"timeout": timeout, "check_same_thread": False}
+        if url.database in (None, "", ":memory:"):
+            url = sa.make_url(f"sqlite:///file:mesh_lab_{secrets.token_hex(8)}")
+            url = url.set(query={"mode": "memory", "cache": "shared", "uri": "true"})
         options["poolclass"] = pool.QueuePool
         options["pool_timeout"] = timeout if memory else 30.0
         options |= {"pool_size": 1, "max_overflow": 0} if memory else {"max_overflow": -1}
@@ -103,6 +108,8 @@ def connect(given: str, timeout: float, *, durable: bool) -> tuple[sa.Engine, st
         ) from None
     if kind == "sqlite":
         _tell_sqlite(engine, durable=durable)
+        if memory:
+            _keep_alive(engine)
     else:
         _ask_the_rested(engine)
     return engine, name
@@ -143,6 +150,14 @@ def _check_path(url: sa.URL, name: str) -> None:
             f"the folder {str(path.parent)!r} is not there",
             "make it first, or correct the path",
         )
+
+
+def _keep_alive(engine: sa.Engine) -> None:
+    """Keep a database in memory until the engine is disposed of, whatever its connections do."""
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    options["check_same_thread"] = False  # whoever closes it
+    keeper = engine.dialect.loaded_dbapi.connect(*arguments, **options)
+    event.listen(engine, "engine_disposed", lambda disposed: keeper.close())
 
 
 def _ask_the_rested(engine: sa.Engine) -> None:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from ..events import Event
 from .database import Database
 from .exporting import export
+from .measuring import measure_appends
 from .names import stream_name
 from .projecting import Projection
 from .reading import Subscription, choose, pages, whole
@@ -82,6 +83,9 @@ class EventStore(Database):
         self, stream: str, events: Event | Iterable[Event], *, expected: int | str = "any"
     ) -> range:
         """Append events to a stream, all of them or none; return when they are kept.
+
+        The store does not look for duplicates: one event may lie in several streams.  Whoever
+        appends again because an answer was lost gives `expected`, which refuses what is kept.
 
         Parameters
         ----------
@@ -241,6 +245,25 @@ class EventStore(Database):
         from .capturing import Capture
 
         return Capture(self, table, source=source)
+
+    def measure_appends(
+        self, count: int = 100, *, at_once: int = 1, stream: str = "measured"
+    ) -> tuple[float, ...]:
+        """Append events to a stream of their own, and return the seconds that each append took.
+
+        They can feed a model: ``ml.Handler("writer", source="inbox",
+        work=ml.Empirical(values=store.measure_appends()))``.
+
+        Parameters
+        ----------
+        count : int, optional
+            Appends that are measured; a first one, which is slower, is not.
+        at_once : int, optional
+            Events in one append.
+        stream : str, optional
+            Where they go.
+        """
+        return measure_appends(self, count, at_once, stream)
 
     def fold(
         self,

@@ -65,7 +65,8 @@ class Transaction:
     ) -> range:
         """Append to a stream, as `EventStore.append` does, when the transaction commits.
 
-        Once an append has failed, the transaction cannot be committed any more.
+        The positions are final when the transaction has committed.  Once an append has failed, it
+        cannot be committed any more.
         """
         wanted = expected_version(expected)
         stream = stream_name(stream)
@@ -103,6 +104,9 @@ class Transaction:
                 if lost:
                     connection.invalidate(error)
                 raise exc.DBAPIError(None, None, error, connection_invalidated=lost) from error
+            except (KeyboardInterrupt, SystemExit):
+                connection.invalidate()  # half an answer may still be on its way
+                raise
 
     def _take(self, cursor: Any, events: int) -> int:
         """Take so many positions, keep all others out until the end, and return the last one."""
