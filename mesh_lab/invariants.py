@@ -20,6 +20,9 @@ import numpy as np
 from .errors import InvariantError
 from .ledger import EXPIRED, IN_FLIGHT, OK, REJECTED, UNAVAILABLE
 from .messaging.laws import broken_laws
+from .messaging.log.group import ConsumerGroup
+from .messaging.log.laws import broken_log_laws
+from .messaging.log.log import Log
 from .messaging.queue import MessageQueue
 from .messaging.topic import Topic
 from .stations.queue import Queue
@@ -44,6 +47,13 @@ def check(run: Run) -> None:
         kept = [c.name for c in run.scenario.channels if isinstance(c, MessageQueue | Topic)]
         for law, what in broken_laws(run.delivery_columns, kept):
             _demand(False, law, what)
+        for group in run.scenario.subscribers:
+            if isinstance(group, ConsumerGroup):
+                log = run.scenario[group.source]
+                assert isinstance(log, Log)
+                found = broken_log_laws(run.delivery_columns, group.name, unclean=log.unclean)
+                for law, what in found:
+                    _demand(False, law, what)
 
 
 def _conservation(run: Run) -> None:

@@ -14,7 +14,7 @@ import simpy
 import mesh_lab as ml
 from mesh_lab.engines.assembly import Assembly
 from mesh_lab.messaging.deliveries import HANDLED, IN_FLIGHT, LOST, OUTCOMES
-from mesh_lab.messaging.log.changes import CrashMember, GroupChange, JoinGroup, LeaveGroup
+from mesh_lab.messaging.log.changes import CrashMember, GroupChange, JoinGroup, LeaveGroup, Seek
 from mesh_lab.messaging.log.coordinator import LiveGroup
 from mesh_lab.messaging.log.group import ConsumerGroup
 from mesh_lab.messaging.log.log import Log
@@ -63,12 +63,15 @@ def a_group(rng: random.Random, assignor: str, commit: str) -> ConsumerGroup:
     )
 
 
-def performed(seed: int, log: Log, group: ConsumerGroup) -> tuple[Assembly, LiveGroup]:
-    scenario = ml.Scenario(
+def scenario(log: Log, group: ConsumerGroup) -> ml.Scenario:
+    return ml.Scenario(
         ml.Poisson("s", rate=15.0, to="log", key=ml.Keys(20, exponent=1.0)), log, group
     )
+
+
+def performed(seed: int, log: Log, group: ConsumerGroup) -> tuple[Assembly, LiveGroup]:
     env = simpy.Environment()
-    assembly = Assembly(env, scenario, seed)
+    assembly = Assembly(env, scenario(log, group), seed)
     run_assembly(env, assembly, requests=EVENTS, until=None)
     assert assembly.post is not None
     assert assembly.post.live == 0  # nothing was counted twice, or forgotten
@@ -170,12 +173,12 @@ def test_who_gives_up_a_partition_commits_first(assignor: str) -> None:
 def test_what_is_sent_again_waits_for_what_comes_before_it() -> None:
     """Event 1 is lost at 2.0 and sent again at 3.6; 2, refused at 3.0, is sent once more then."""
     producer = Producer(linger=0.0, request_timeout=1.5, cuts=((1.9, 2.1),))
-    scenario = ml.Scenario(
+    alone = ml.Scenario(
         ml.Renewal("s", gap=ml.Deterministic(value=1.0), to="log"),
         Log("log", partitions=1, producer=producer),
     )
     env = simpy.Environment()
-    assembly = Assembly(env, scenario, 1)
+    assembly = Assembly(env, alone, 1)
     run_assembly(env, assembly, requests=4, until=None)
     assert assembly.post is not None
     assert assembly.post.channels["log"]._senders["s"].retried == 2
@@ -267,6 +270,42 @@ def test_what_the_others_lose_and_double(
         doubled += sum(n > 1 for n in effects.values())
     assert (lost > 0) is loses
     assert (doubled > 0) is doubles
+
+
+@pytest.mark.parametrize("assignor", ASSIGNORS)
+def test_every_run_obeys_the_laws(assignor: str) -> None:
+    for seed in range(1, 7):
+        rng = random.Random(seed)
+        log = replicated(rng, a_producer(rng, acks=rng.choice(["all", 1, 0])))
+        group = a_group(rng, assignor, rng.choice(["after", "before", "with"]))
+        made = ml.simulate(scenario(log, group), requests=EVENTS, seed=seed)
+        made.check_invariants()
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "law"),
+    [
+        ("written", 3, 0.0, "order of times"),
+        ("delivered", 3, 0.0, "order of times"),
+        ("started", 3, 0.0, "order of times"),
+        ("finished", 3, 0.0, "order of times"),
+        ("acked", 3, 0.0, "order of times"),
+        ("finished", 3, math.nan, "order of times"),
+        ("offset", 3, 99, "offsets go forwards"),
+        ("attempt", -1, 7, "one at a time"),
+    ],
+)
+def test_a_broken_law_is_found(column: str, row: int, value: float, law: str) -> None:
+    group = dataclasses.replace(READER, commit="after", changes=(Seek(at=5.0, to="earliest"),))
+    made = ml.simulate(scenario(Log("log", partitions=1), group), requests=20, seed=1)
+    made.check_invariants()
+    c = made.delivery_columns
+    assert c is not None
+    changed = getattr(c, column).copy()
+    changed[row] = value
+    made.delivery_columns = dataclasses.replace(c, **{column: changed})
+    with pytest.raises(ml.InvariantError, match=law):
+        made.check_invariants()
 
 
 def test_batches_reach_the_same_log_whatever_reads_it() -> None:
