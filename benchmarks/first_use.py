@@ -38,7 +38,8 @@ def _child(name: str, cache: str) -> float:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.first_use", name],
         cwd=ROOT,
-        env={**os.environ, "MESH_LAB_CACHE": cache},
+        # OpenBLAS has a thread for each core that spins before it sleeps, which is not compiling
+        env={**os.environ, "MESH_LAB_CACHE": cache, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
