@@ -7,8 +7,9 @@ is compiled.  So it is made of two things.
   the declared part (`Balancer.state`) for all the pools of a service at once, and made again
   whenever the endpoints change.
 * *Kernels*: module-level functions, decorated with `kernel`, that use nothing but arithmetic,
-  comparisons, indexing and `math.exp`, `log`, `pow`, `sqrt`, and each other.  The state's class
-  names them: ``pick``, and as many of the others as the rule needs.
+  comparisons, indexing and `math.exp`, `log`, `pow`, `sqrt`, and each other.  An index is never
+  negative: compiled code does not count from the end.  The state's class names them: ``pick``, and
+  as many of the others as the rule needs.
 
 =====================================  ============================================================
 ``pick(s, v, g, u, now, key)``         the endpoint for a request, out of pool `g`; `u` are its
