@@ -18,8 +18,8 @@ What it promises, on each of the databases:
 
 The price is that appends go one after the other, each waiting for the one before to be on the disk:
 append many events at once where you can.  And there is one place that writes: one server (with as
-many replicas to read from as you like), or one SQLite file on a disk of this computer, since WAL mode
-does not work over a network file system (https://www.sqlite.org/wal.html).
+many replicas to read from as you like), or one SQLite file on a disk of this computer, since WAL
+mode does not work over a network file system (https://www.sqlite.org/wal.html).
 
 Nothing of the simulation is imported here; SQLAlchemy is, so ``import mesh_lab`` leaves this
 package alone until it is asked for.
