@@ -17,10 +17,11 @@ from .columns import Columns
 from .errors import ScenarioError
 from .ledger import IN_FLIGHT, OK, OUTCOMES
 from .messaging.deliveries import DeliveryColumns
+from .messaging.queue import MessageQueue
 from .messaging.topic import Topic
 from .scenario import Scenario
 from .stations.service import Service
-from .timeline import Steps, added, over_time
+from .timeline import Steps, added, events_over_time, over_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,6 +205,7 @@ class Run:
         DataFrame
             `time`, `waiting`, `busy`: the numbers hold from `time` until the next row.  Times
             are unique and increase; the first is 0.  A worker that is blocked counts as busy.
+            Of a message queue: its events, and the workers of all its consumers.
 
         Examples
         --------
@@ -234,6 +236,8 @@ class Run:
             When there is no queue or service of that name, or no such endpoint.
         """
         number = self.scenario.station_number(name)
+        if isinstance(self.scenario[name], MessageQueue):
+            return events_over_time(self._delivered(), name)
         if number >= len(self.scenario.stations):
             raise ScenarioError(
                 f"{name!r} has no line of requests and no workers of its own; how long its events "
@@ -265,9 +269,9 @@ class Run:
         the delivery that it answers; -1: a source made it) and `child` (its number among the
         answers); `subscriber` (the queue), `consumer`, `copy` (0, 1, ...: which of the copies
         that this queue got), `attempt` (1, 2, ... of this copy); `sent` (published, or come back),
-        `delivered`, `started`, `finished` and `acked` (when the broker knew), in seconds, NaN for
-        what never came; `outcome` and `reason`, see `mesh_lab.messaging.deliveries`; `effect`,
-        whether the handling had its effect.
+        `delivered`, `started`, `finished`, `acked` (when the broker knew) and `ended` (when the
+        outcome was known), in seconds, NaN for what never came; `outcome` and `reason`, see
+        `mesh_lab.messaging.deliveries`; `effect`, whether the handling had its effect.
 
         Raises
         ------

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import Columns
+from .messaging.deliveries import DeliveryColumns
 
-__all__ = ["Steps", "added", "over_time"]
+__all__ = ["Steps", "added", "events_over_time", "over_time"]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -62,6 +63,21 @@ def over_time(columns: Columns, here: NDArray[np.bool_], *, shared_by: int | Non
     return _counted(
         (into, 1, 0), (left_waiting, -1, 0), (begun, 0, 1), (freed[~np.isnan(begun)], 0, -1)
     )
+
+
+def events_over_time(c: DeliveryColumns, subscriber: str) -> Steps:
+    """Return how many events waited in a message queue, and how many were in work, over time.
+
+    An event waits from being stored, or coming back, until a consumer has it; in work is also what
+    a consumer handles whose event the queue has given to another.
+    """
+    here = (c.subscriber == c.subscribers.index(subscriber)) & ~np.isnan(c.written)
+    mine = c.subscriber == c.subscribers.index(subscriber)
+    into, got = c.written[here], c.delivered[here]
+    begun, done = c.started[mine], c.finished[mine]
+    left_waiting = np.where(np.isnan(got), c.ended[here], got)
+    freed = np.where(np.isnan(done), c.ended[mine], done)[~np.isnan(begun)]
+    return _counted((into, 1, 0), (left_waiting, -1, 0), (begun, 0, 1), (freed, 0, -1))
 
 
 def added(steps: list[Steps]) -> Steps:

@@ -136,8 +136,11 @@ MISFITS: dict[str, tuple[Callable[[], Any], str]] = {
         "there is no subscriber 'c'; there are: 'q'",
     ),
     "no line": (
-        lambda: ml.simulate(ml.Scenario(ticks("q"), Q, C), requests=1, seed=1).timeline("q"),
-        "'q' has no line of requests and no workers of its own",
+        lambda: ml.simulate(
+            ml.Scenario(ticks("t"), ml.Topic("t"), ml.MessageQueue("q", topic="t"), C),
+            requests=1, seed=1,
+        ).timeline("t"),
+        "'t' has no line of requests and no workers of its own",
     ),
     "compiled": (
         lambda: ml.simulate(ml.Scenario(ticks("q"), Q, C), requests=1, seed=1, engine="compiled"),
@@ -202,6 +205,30 @@ def test_a_scenario_is_written_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     EVERYTHING.to_yaml(path)
     assert ml.Scenario.from_yaml(path) == EVERYTHING
+
+
+def test_how_many_events_waited_and_were_in_work() -> None:
+    scenario = ml.Scenario(
+        ticks(), ml.MessageQueue("orders", ttl=2.25),
+        ml.Consumer("billing", source="orders", work=takes(1.5), outages=((2.0, 2.5),)),
+    )  # fmt: skip
+    run = ml.simulate(scenario, requests=3, seed=1)
+    assert table(run, "number", "started", "ended", "outcome") == [
+        (0, 1.0, 2.0, "crashed"),
+        (0, 2.5, 4.0, "acked"),
+        (1, 4.0, 5.5, "acked"),
+        (2, None, 5.25, "expired"),
+    ]
+    assert run.timeline("orders").to_numpy().tolist() == [
+        [0.0, 0, 0],
+        [1.0, 0, 1],
+        [2.0, 2, 0],
+        [2.5, 1, 1],
+        [3.0, 2, 1],
+        [4.0, 1, 1],
+        [5.25, 0, 1],
+        [5.5, 0, 0],
+    ]
 
 
 def test_the_load_of_consumers_is_known_before() -> None:

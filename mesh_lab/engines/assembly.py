@@ -123,6 +123,7 @@ class Assembly:
         rows = Rows(
             [part.name for part in scenario.channels if part.has_rows],
             [part.name for part in scenario.subscribers],
+            lambda: self.clock.env.now,
         )
         self.post = post = self.post_kind(
             self.clock, self.ledger, self.draws, self.source_names, self._key_of, rows

@@ -100,6 +100,7 @@ class DeliveryColumns:
     started: NDArray[np.float64]
     finished: NDArray[np.float64]
     acked: NDArray[np.float64]
+    ended: NDArray[np.float64]
     outcome: NDArray[np.int8]
     reason: NDArray[np.int8]
     effect: NDArray[np.int64]
@@ -136,7 +137,7 @@ class DeliveryColumns:
     @property
     def last(self) -> float:
         """The time of the last thing that a row tells of, seconds."""
-        times = (self.sent, self.delivered, self.finished, self.acked)
+        times = (self.sent, self.delivered, self.finished, self.acked, self.ended)
         return float(max(np.max(t, initial=0.0, where=~np.isnan(t)) for t in times))
 
     @classmethod
@@ -179,6 +180,7 @@ class DeliveryColumns:
             "started": self.started,
             "finished": self.finished,
             "acked": self.acked,
+            "ended": self.ended,
             "outcome": named(self.outcome, OUTCOMES),
             "reason": named(self.reason, REASONS),
             "effect": self.effect >= 0,
@@ -202,7 +204,7 @@ _INTS = {
     "reason": "b",
     "effect": "q",
 }
-_TIMES = ("sent", "written", "delivered", "started", "finished", "acked")
+_TIMES = ("sent", "written", "delivered", "started", "finished", "acked", "ended")
 
 
 class Rows:
@@ -212,9 +214,14 @@ class Rows:
     ----------
     subscribers, consumers : sequence of str
         The names of the queues and topics, and of the consumers, by which rows know them.
+    now : callable
+        Returns the time, seconds.
     """
 
-    def __init__(self, subscribers: Sequence[str], consumers: Sequence[str]) -> None:
+    def __init__(
+        self, subscribers: Sequence[str], consumers: Sequence[str], now: Callable[[], float]
+    ) -> None:
+        self.now = now
         self.subscribers = tuple(subscribers)
         self.consumers = tuple(consumers)
         self._sources: dict[str, int] = {}
@@ -227,6 +234,8 @@ class Rows:
         self.started = self._times["started"]
         self.finished = self._times["finished"]
         self.acked = self._times["acked"]
+        self.written = self._times["written"]
+        self.ended = self._times["ended"]
         self.outcome = self._ints["outcome"]
         self.reason = self._ints["reason"]
         self.effect = self._ints["effect"]
@@ -269,6 +278,7 @@ class Rows:
             nan,
             nan,
             nan,
+            nan,
         )  # in the order of _INTS and _TIMES
         for append, value in zip(self._appends, values, strict=True):
             append(value)
@@ -289,12 +299,14 @@ class Rows:
         all_columns: dict[str, array[Any]] = {**self._ints, **self._times}
         for column in all_columns.values():
             column.append(column[row])
+        self.written[-1] = math.nan  # only one of them has waited
         return len(self.outcome) - 1
 
     def end(self, row: int, outcome: int, reason: str = "") -> None:
         """End a row, or end it otherwise."""
         self.outcome[row] = outcome
-        self.reason[row] = REASONS.index(reason)
+        self.ended[row] = self.now()
+        self.reason[row] = REASONS.index(reason) if reason else 0
 
     def take_effect(self, row: int) -> None:
         """Note that the handling had its effect."""

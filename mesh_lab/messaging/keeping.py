@@ -157,6 +157,7 @@ class LiveQueue(Storing):
         stored.attempt += 1
         message = stored.message
         stored.row = post.rows.open(message, self.name, stored.copy, stored.attempt, now)
+        post.rows.written[stored.row] = now
         pause = 0.0
         if part.backoff is not None:
             uniform = self._jitter(message, stored.copy, last - 1)
@@ -205,7 +206,6 @@ class LiveQueue(Storing):
         stored.state = GONE
         stored.latest = None
         del self.kept[stored.order]
-        self.post.stored -= 1
         self._ready.left(stored)
 
     # -- the broker, and who is there ------------------------------------------------------------

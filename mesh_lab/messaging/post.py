@@ -2,7 +2,7 @@
 
 The run ends when no request is in flight and nothing can move an event any more.  So every timer
 here counts while it is live: one that is cancelled stays in SimPy's heap, but holds up nothing.
-Planned outages and redrives count as long as an event is there that they could move.
+Planned outages, restarts and redrives count too; those that move nothing change no row.
 """
 
 from __future__ import annotations
@@ -87,14 +87,13 @@ class Post:
         self.channels: dict[str, Any] = {}  # live ones, by name
         self.live = 0  # timers, and what is on the agenda
         self.planned = 0  # outages, restarts and redrives that are still to come
-        self.stored = 0  # events in queues
         clock.held = self.held
 
     # -- the end of the run ----------------------------------------------------------------------
 
     def held(self) -> bool:
         """Whether something is left that could move an event."""
-        return self.live > 0 or (self.planned > 0 and self.stored > 0)
+        return self.live > 0 or self.planned > 0
 
     def settle(self) -> None:
         """End the run, if this was the last that could happen."""

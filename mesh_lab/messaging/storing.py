@@ -129,11 +129,11 @@ class Storing:
         copy = self.copies[message.identity]
         self.copies[message.identity] += 1
         row = post.rows.open(message, self.name, copy, 1, sent)
+        post.rows.written[row] = now
         expires = math.inf if part.ttl is None else now + part.ttl
         stored = Stored(message, copy, self._order, expires, row)
         self._order += 1
         self.kept[stored.order] = stored
-        post.stored += 1
         self._ready.stored(stored)
         post.say(message, f"is stored in {self.name}")
         self._wait(stored, part.delay)
