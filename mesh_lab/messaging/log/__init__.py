@@ -6,11 +6,11 @@ Files, from the rules to what runs them:
 - `partition`: one replicated partition; `brokers`: how its replicas copy, fail and take over.
 - `producer`: what a producer is told; `sender`: the producer at work; `timeouts`.
 - `log`: the part `Log`, and the log at work.
-- `group`: the part `ConsumerGroup`; `coordinator`, `member`, `offsets`: the group at work; `changes`:
-  what becomes of its members.
+- `group`: the part `ConsumerGroup`; `coordinator`, `member`, `offsets`: the group at work;
+  `changes`: what becomes of its members.
 - `lag`, `laws`: what a run tells of it, and what every run obeys.
 
-Where the rules were read: Kafka's own sources and javadoc, named in each file.  Simplified, besides
+Each file names its source, and says what was read there and what is recalled.  Simplified, besides
 what the files say: sizes are counted in events; what is on disk is never lost; coordinators and
 committed offsets never fail; metadata is always fresh; fetching takes no time.
 """

@@ -67,7 +67,7 @@ class Seek(GroupChange):
     Parameters
     ----------
     at : float
-        When; a member that works on records finishes them first.
+        When; a member that works on records finishes them first.  The run goes on until then.
     to : "earliest", "latest" or float
         The beginning, the end, or the first record that was published at that time or later.
     """

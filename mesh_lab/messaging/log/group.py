@@ -2,8 +2,8 @@
 
 A partition is read by one member at a time.  When a member comes, leaves, or is not heard of any
 more, the group *rebalances*: members learn of it with their next heartbeat, join again in their
-next poll, and when all have joined, the assignor says who gets what (``ConsumerCoordinator`` and
-the broker's ``GroupCoordinator`` of Kafka's classic protocol).
+next poll, and when all have joined, the assignor says who gets what.  This is Kafka's classic
+protocol, recalled; its timeouts, their defaults and the javadoc of the assignors were read.
 
 - *Eager*: a member gives up everything when it joins again, and reads nothing until the last has
   joined: the world stops for as long as the slowest member works on its records.

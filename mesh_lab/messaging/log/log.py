@@ -287,7 +287,7 @@ class LiveLog:
                 if record.confirmed:
                     self._lose(record)
         for sender in self._senders.values():
-            sender.soon()
+            sender.led(partition.number)
         for reader in self.readers:
             reader.grown(partition)
 

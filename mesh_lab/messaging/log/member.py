@@ -1,6 +1,7 @@
 """A member of a consumer group: the loop of polling, working and committing.
 
-After the Java consumer (``KafkaConsumer``, ``ConsumerCoordinator``): a member polls, gets up to
+After the Java consumer (``ConsumerCoordinator.onJoinPrepare`` was read for what is committed
+before joining, the rest is recalled): a member polls, gets up to
 `poll` records of the partitions that it owns, works on them one after the other, and polls again.
 Everything else happens in a poll: it commits if it is time, joins again if a heartbeat has told it
 of a rebalance, and takes or gives up partitions.  Heartbeats come from a thread of their own, also
@@ -108,8 +109,8 @@ class LiveMember:
                 group.leave(self)
                 return False
             elif self.told and not self.joined:
+                self.commit()
                 if not group.assignor.cooperative:
-                    self.commit()
                     group.revoke(self, self.owned)
                     self.waits = True
                     group.join(self)

@@ -4,8 +4,9 @@ The leader appends.  Followers copy from it.  The *in-sync replicas* (ISR) are t
 up; the *high watermark* is the smallest log end among them, and consumers read below it only.  When
 the leader is gone, one of the in-sync replicas leads: its log is the log from then on, and what it
 had not copied yet is cut off everywhere.  So a record is safe once every in-sync replica has it,
-which is what ``acks=all`` waits for, and ``acks=1`` does not.  (Kafka's documentation, design,
-"Replication".)
+which is what ``acks=all`` waits for, and ``acks=1`` does not.  (Kafka's documentation, design
+chapter, "Replication", recalled; read was its summary: a write is confirmed when all in-sync
+replicas have it, and refused when there are fewer than the minimum.)
 
 A record carries its producer's sequence number.  With idempotence, the leader takes a batch only
 if it follows the last one of that producer; one that it has already is confirmed once more and

@@ -1,7 +1,8 @@
 """The producer: batches, requests in flight, retries, and sequence numbers against duplicates.
 
-Rules of Kafka's Java producer (``RecordAccumulator``, ``Sender``, ``TransactionManager``; the
-design is KIP-98's for idempotence, and KIP-91's for the delivery timeout):
+Rules of Kafka's Java producer.  Read in its source were when a batch is ready, what waits for what
+(``RecordAccumulator``) and which missing numbers are sent again (``TransactionManager.canRetry``);
+recalled are KIP-98's design of idempotence and KIP-91's of the delivery timeout:
 
 - Events of one partition are put into batches.  A batch may be sent when it is full, when `linger`
   has passed since it was begun, or when another waits behind it.
@@ -10,10 +11,13 @@ design is KIP-98's for idempotence, and KIP-91's for the delivery timeout):
 - With ``acks=1`` the leader answers when it has appended; with ``"all"`` when all in-sync replicas
   have; with 0 nobody answers, and an event counts as sent when it has been handed to the network.
 - A request that fails, or is not answered within `request_timeout`, is sent again after
-  `retry_backoff`, until `retries` are used up or `delivery_timeout` has passed since the batch was
-  begun.  A lost answer is a failure too, and then the events are there twice; and with more than
-  one request in flight a batch that is sent again may come behind one that was sent later.
-- An idempotent producer numbers its events, and the leader takes them in order and once.
+  `retry_backoff` (Kafka's pause grows, KIP-580; here it does not), or at once when the partition
+  has got another leader, until `retries` are used up or `delivery_timeout` has passed since the
+  batch was begun.  A lost answer is a failure too, and then the events are there twice; and with
+  more than one request in flight a batch that is sent again may come behind one that was sent
+  later.
+- An idempotent producer numbers its events, and the leader takes them in order and once.  After a
+  batch was given up, the producer begins new numbers when none is in flight (KIP-360).
 """
 
 from __future__ import annotations

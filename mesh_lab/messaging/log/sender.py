@@ -157,6 +157,13 @@ class Sender:
             self._soon = True
             self.clock.agenda.append((self._send_all, None))
 
+    def led(self, p: int) -> None:
+        """Note that a partition has another leader: nothing there waits before it is sent again."""
+        for batch in self._queues.get(p, ()):
+            batch.ready = 0.0
+        self._due.add(p)
+        self.soon()
+
     # -- sending ---------------------------------------------------------------------------------
 
     def _send_all(self, _: None) -> None:
