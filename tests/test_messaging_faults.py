@@ -123,6 +123,20 @@ def test_drawn_delays_reorder() -> None:
     assert list(run.requests["finish"]) == pytest.approx(there, abs=1e-9)
 
 
+def test_each_of_two_copies_takes_a_time_of_its_own() -> None:
+    delay = ml.Exponential(mean=2.0)
+    link = ml.Link(delay=delay, duplicate=1.0)
+    run = run_of(ml.MessageQueue("orders", link=link), 10, prefetch=None, workers=50)
+    columns = [
+        ml.Draws(SEED).column(delay, "orders", f"publish_{name}", "shop", 0, 0)
+        for name in ("delay", "delay2")
+    ]
+    there = [sorted(1.0 + n + column.at(n) for column in columns) for n in range(10)]
+    rows = run.deliveries.sort_values(["number", "copy"])
+    assert list(rows["delivered"]) == pytest.approx([t for two in there for t in two], abs=1e-9)
+    assert list(run.requests["finish"]) == pytest.approx([two[0] for two in there], abs=1e-9)
+
+
 # -- delivering ------------------------------------------------------------------------------------
 
 

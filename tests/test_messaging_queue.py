@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
+import simpy
 
 import mesh_lab as ml
+from mesh_lab.engines.assembly import Assembly
 from mesh_lab.messaging.topic import fits
+from mesh_lab.simulate import run_assembly
 
 from .delivered import report, table, takes, ticks
 
@@ -440,10 +444,17 @@ def test_events_that_nobody_takes_are_in_flight_and_hold_up_nothing() -> None:
 
 
 def test_stale_timers_do_not_extend_a_run() -> None:
-    queue = ml.MessageQueue("orders", visibility=1000.0, ttl=2000.0, restarts=((5000.0, 5001.0),))
-    run = run_of(queue, outages=((4000.0, 4001.0),))
-    assert run.duration == 3.5
-    assert report(run, "orders")["once"] == 3
+    retry = ml.Backoff(base=500.0, growth="fixed")
+    queue = ml.MessageQueue("orders", visibility=1000.0, ttl=2000.0, retry=retry)
+    scenario = ml.Scenario(ticks(), queue, ml.Consumer("billing", source="orders", work=takes(0.5)))
+    env = simpy.Environment()
+    run_assembly(env, Assembly(env, scenario, 1), requests=3, until=None)
+    assert env.now == 3.5
+    later = run_of(
+        dataclasses.replace(queue, restarts=((5000.0, 5001.0),)), outages=((4000.0, 4001.0),)
+    )
+    assert later.duration == 3.5
+    assert report(later, "orders")["once"] == 3
 
 
 def test_a_later_outage_still_finds_what_is_there() -> None:
