@@ -271,7 +271,9 @@ class Run:
         that this queue got), `attempt` (1, 2, ... of this copy); `sent` (published, or come back),
         `delivered`, `started`, `finished`, `acked` (when the broker knew) and `ended` (when the
         outcome was known), in seconds, NaN for what never came; `outcome` and `reason`, see
-        `mesh_lab.messaging.deliveries`; `effect`, whether the handling had its effect.
+        `mesh_lab.messaging.deliveries`; `effect`, whether the handling had its effect.  Where there
+        are logs, also `partition`, `offset` and `written`, since when it could be read there; the
+        subscribers of a log are the consumer groups.
 
         Raises
         ------
