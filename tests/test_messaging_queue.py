@@ -372,6 +372,41 @@ def test_a_topic_sorts_by_subject_and_says_what_nobody_takes() -> None:
     assert report(run, "paid") == {"published": len(paid), "in_flight": len(paid)}
 
 
+def test_a_topic_says_the_worst_that_its_queues_say() -> None:
+    scenario = ml.Scenario(
+        ticks("news"),
+        ml.Topic("news"),
+        ml.MessageQueue("all", topic="news"),
+        ml.MessageQueue("small", topic="news", capacity=1),
+        ml.MessageQueue("away", topic="news", restarts=((3.5, 4.5),)),
+    )
+    run = ml.simulate(scenario, requests=4, seed=1)
+    assert list(run.requests["outcome"]) == ["ok", "rejected", "rejected", "rejected"]
+    assert report(run, "all") == {"published": 4, "in_flight": 4}
+    assert report(run, "small") == {"published": 4, "in_flight": 1, "refused": 3}
+    assert report(run, "away") == {"published": 4, "in_flight": 3, "refused": 1}
+    alone = ml.Scenario(*(part for part in scenario.parts if part.name != "small"))
+    outcomes = ml.simulate(alone, requests=4, seed=1).requests["outcome"]
+    assert list(outcomes) == ["ok", "ok", "ok", "unavailable"]
+
+
+def test_a_publisher_that_retries_sends_again_to_all() -> None:
+    scenario = ml.Scenario(
+        ticks("news"),
+        ml.Topic("news", retry=ml.Backoff(base=1.0, growth="fixed")),
+        ml.MessageQueue("all", topic="news"),
+        ml.MessageQueue("away", topic="news", restarts=((0.5, 2.5),)),
+    )
+    run = ml.simulate(scenario, requests=1, seed=1)
+    assert table(run, "subscriber", "copy", "sent") == [
+        ("all", 0, 1.0),
+        ("all", 1, 2.0),
+        ("all", 2, 3.0),
+        ("away", 0, 3.0),
+    ]
+    assert list(run.requests["finish"]) == [3.0]
+
+
 # -- answers ---------------------------------------------------------------------------------------
 
 
@@ -402,6 +437,28 @@ def test_a_chain_of_handlers_with_fan_out_and_fan_in() -> None:
         ("shop/split/bank", 1, 6, 0, "ready", 2.5, 2.5),
         ("shop/split.1/store", 1, 7, 0, "ready", 3.25, 3.25),
         ("shop/join", 1, 10, 0, "ship", 3.25, None),
+    ]
+
+
+def test_a_join_answers_once_however_many_come() -> None:
+    scenario = ml.Scenario(
+        ticks(),
+        ml.MessageQueue("orders"),
+        ml.Consumer("ask", source="orders", work=takes(0.0), to=("a", "b", "c")),
+        *(ml.MessageQueue(name) for name in "abc"),
+        *(
+            ml.Consumer(f"of {name}", source=name, work=takes(seconds), to="answers")
+            for name, seconds in (("a", 0.1), ("b", 0.3), ("c", 0.2))
+        ),
+        ml.MessageQueue("answers", link=ml.Link(duplicate=1.0)),
+        ml.Consumer("first two", source="answers", work=takes(0.0), to="done", join=2),
+        ml.MessageQueue("done"),
+    )
+    run = ml.simulate(scenario, requests=2, seed=1)
+    rows = table(run, "subscriber", "source", "number", "sent")
+    assert [row[1:] for row in rows if row[0] == "done"] == [
+        ("shop/first two", 0, 1.2),
+        ("shop/first two", 1, 2.2),
     ]
 
 

@@ -168,8 +168,6 @@ class LiveQueue(Storing):
             self._dead(stored, "delivery_limit")
         elif stored.expires <= now:
             self._dead(stored, "expired")
-        elif part.ephemeral and not self._anybody:
-            self._lose(stored, "away")
         else:
             self._wait(stored, pause)
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ..clock import EXPIRY, HOP
-from ..ledger import DROPPED, FAILED, OK, UNAVAILABLE
+from ..ledger import DROPPED, FAILED, OK, REJECTED, UNAVAILABLE
 from .backoff import Backoff
 from .link import Link, Way
 from .message import Message
@@ -23,7 +23,6 @@ from .post import Post, Timer
 __all__ = ["Publisher", "check_publishing"]
 
 Done = Callable[[int], None]
-_REASONS = {DROPPED: "network", FAILED: "network", UNAVAILABLE: "unavailable"}
 
 
 def check_publishing(link: Link | None, retry: Backoff | None) -> None:
@@ -43,7 +42,7 @@ class Publisher:
     take : callable
         From (message, when it was sent) to what the broker says: ok, rejected or unavailable.
     missed : callable
-        Told of (message, when it was first sent, why) when the broker never got it.
+        Told of (message, when it was first sent, why) when not every queue has got it.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Publisher:
         if self.forth is None and self.retry is None:
             now = self.post.now
             outcome = self.take(message, now)
-            if outcome == UNAVAILABLE:
+            if outcome != OK:
                 self.missed(message, now, "unavailable")
             if done is not None:
                 done(outcome)
@@ -92,7 +91,7 @@ class _Publishing:
         self.first = publisher.post.now
         self.tries = 0
         self.confirms = 0
-        self.stored = False  # whether the broker has taken it
+        self.why = "network"  # why a queue has none of it
         self.ended = False
         self.pause = 0.0
         self.timer: Timer | None = None
@@ -132,7 +131,8 @@ class _Publishing:
     def _reach(self, sent: float) -> None:
         publisher = self.publisher
         outcome = publisher.take(self.message, sent)
-        self.stored |= outcome == OK
+        if outcome in (REJECTED, UNAVAILABLE):
+            self.why = "unavailable"  # those queues of a topic that have not rejected it
         if publisher.retry is None:
             self._end(outcome)
         elif outcome != UNAVAILABLE:  # nobody there who could confirm
@@ -152,7 +152,7 @@ class _Publishing:
         self.ended = True
         if self.timer is not None:
             self.timer.cancel()
-        if not self.stored and outcome in _REASONS:
-            self.publisher.missed(self.message, self.first, _REASONS[outcome])
+        if outcome != OK:
+            self.publisher.missed(self.message, self.first, self.why)
         if self.done is not None:
             self.done(outcome)
