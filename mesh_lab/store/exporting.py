@@ -15,14 +15,14 @@ from .reading import Chosen, pages
 from .rows import Recorded
 
 if TYPE_CHECKING:
-    from .eventstore import EventStore
+    from .reader import Reader
 
 __all__ = ["export"]
 
 _TEXTS = ("id", "source", "type", "subject", "key", "datacontenttype", "dataschema")
 
 
-def export(store: EventStore, path: Path, chosen: Chosen, after: int, batch: int) -> int:
+def export(store: Reader, path: Path, chosen: Chosen, after: int, batch: int) -> int:
     """Write the chosen events to `path`; see `EventStore.export`."""
     import pyarrow as pa
     import pyarrow.parquet as pq

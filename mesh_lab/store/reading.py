@@ -24,7 +24,7 @@ from .rows import Recorded, decode, microseconds
 from .schema import EVENTS
 
 if TYPE_CHECKING:
-    from .eventstore import EventStore
+    from .reader import Reader
 
 __all__ = ["Chosen", "Subscription", "choose", "page", "pages"]
 
@@ -102,7 +102,7 @@ def page(
 
 
 def pages(
-    store: EventStore, chosen: Chosen, after: int, batch: int, stream: str | None = None
+    store: Reader, chosen: Chosen, after: int, batch: int, stream: str | None = None
 ) -> Iterator[list[Recorded]]:
     """Yield pages of a stream after a version, or of all streams after a position."""
     upto = store.position
@@ -150,7 +150,7 @@ class Subscription:
 
     def __init__(
         self,
-        store: EventStore,
+        store: Reader,
         chosen: Chosen,
         *,
         after: int,
