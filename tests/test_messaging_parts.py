@@ -333,6 +333,28 @@ def test_a_service_hands_on_to_a_queue() -> None:
     assert list(run.requests["finish"]) == [1.5, 2.5]
 
 
+def test_merged_sources_keep_their_subjects_unless_they_get_one() -> None:
+    def taken(**fields: Any) -> list[tuple[Any, ...]]:
+        scenario = ml.Scenario(
+            ml.Merge(
+                "all",
+                to="news",
+                sources=(
+                    ml.Renewal("a", gap=takes(1.0), to="-", subject="x.1"),
+                    ml.Renewal("b", gap=takes(1.5), to="-"),
+                ),
+                **fields,
+            ),
+            ml.Topic("news"),
+            ml.MessageQueue("xs", topic="news", pattern="x.*"),
+            ml.MessageQueue("bs", topic="news", pattern="b"),
+        )
+        return table(ml.simulate(scenario, requests=2, seed=1), "source", "subscriber")
+
+    assert taken() == [("a", "xs"), ("b", "bs")]
+    assert taken(subject="x.2") == [("a", "xs"), ("b", "xs")]
+
+
 def test_users_wait_for_the_confirmation_only() -> None:
     scenario = ml.Scenario(
         ml.Users("people", users=1, think=takes(1.0), to="q"),

@@ -51,7 +51,7 @@ class AccessLog(Recorded):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     path : str or Path
         The log, also gzipped (``.gz``).  It is kept as given; a relative one starts at the working

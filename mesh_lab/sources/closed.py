@@ -31,7 +31,7 @@ class Users(Source):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     users : int
         How many there are.

@@ -20,7 +20,7 @@ class Merge(Source):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     key : Keys, optional
         Of all requests; without it every source has its own.
@@ -52,6 +52,7 @@ class Merge(Source):
                 priority=self.priority,
                 deadline=self.deadline,
                 key=source.key if self.key is None else self.key,
+                subject=source.subject if self.subject is None else self.subject,
             )
             for source in self.sources
         )

@@ -36,6 +36,11 @@ class Poisson(OpenSource):
         The class of its requests, 0 the most urgent; or ``{class: probability}``.
     deadline : float or Distribution, optional
         Seconds after arrival by which a request should be done; orders the discipline ``"edf"``.
+    key : Keys, optional
+        What its requests are about: for balancers that hash, and for order by key.
+    subject : str or dict, optional
+        The subject of the events that it publishes, by which a topic's subscribers choose, or
+        ``{subject: probability}``; its name by default.
 
     Examples
     --------
@@ -60,7 +65,7 @@ class Renewal(OpenSource):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     gap : Distribution
         Seconds between one arrival and the next.
@@ -94,7 +99,7 @@ class PoissonBatches(OpenSource):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     rate : float
         Batches per second.

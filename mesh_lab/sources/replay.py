@@ -35,7 +35,7 @@ class Replay(Recorded):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     path : str or Path
         A CSV or Parquet file (``.csv``, ``.parquet``), either one also gzipped (``.gz``).  It is

@@ -36,7 +36,7 @@ class Bursts(OpenSource):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     rates : tuple of float
         Requests per second in each state; 0 is silence.
@@ -199,7 +199,7 @@ class TimeVarying(OpenSource):
 
     Parameters
     ----------
-    name, to, priority, deadline
+    name, to, priority, deadline, key, subject
         As for `Poisson`.
     profile : Profile
         The rate over time.
