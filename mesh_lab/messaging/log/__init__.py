@@ -4,10 +4,10 @@ Files, from the rules to what runs them:
 
 - `murmur`, `partitioner`: where an event goes; `assignors`: who reads what.
 - `partition`: one replicated partition; `brokers`: how its replicas copy, fail and take over.
-- `producer`: what a producer is told; `sender`: the producer at work; `timeouts`.
+- `producer`: what a producer is told; `sender`, `wire`, `timeouts`: the producer at work.
 - `log`: the part `Log`, and the log at work.
-- `group`: the part `ConsumerGroup`; `coordinator`, `member`, `offsets`: the group at work;
-  `changes`: what becomes of its members.
+- `group`: the part `ConsumerGroup`; `coordinator`, `member`, `reading`, `offsets`: the
+  group at work; `changes`: what becomes of its members.
 - `lag`, `laws`: what a run tells of it, and what every run obeys.
 
 Each file names its source, and says what was read there and what is recalled.  Simplified, besides

@@ -5,32 +5,25 @@ The rules are in `mesh_lab.messaging.log.group`, the members in `member`.
 
 from __future__ import annotations
 
-import bisect
-import math
 from typing import TYPE_CHECKING
 
 from ...clock import CHANGE, Alarm
-from ...errors import Deadlock
-from ...sources.base import pick_by
-from ..deliveries import LOST
-from ..message import Message
 from ..post import Post
 from .assignors import ASSIGNORS
 from .changes import CrashMember, JoinGroup, LeaveGroup, Seek
 from .log import LiveLog
 from .member import LiveMember
 from .offsets import Offsets
-from .partition import Partition, Record
+from .partition import Partition
+from .reading import Reading
 
 if TYPE_CHECKING:
     from .group import ConsumerGroup
 
 __all__ = ["LiveGroup"]
 
-MOST_ATTEMPTS = 10_000  # to have one record handled; each takes a column of draws of its own
 
-
-class LiveGroup:
+class LiveGroup(Reading):
     """A group at work: the coordinator, and what its members share.
 
     Attributes
@@ -42,18 +35,12 @@ class LiveGroup:
     """
 
     def __init__(self, part: ConsumerGroup, log: LiveLog, post: Post) -> None:
-        self.part = part
-        self.name = part.name
-        self.log = log
-        self.post = post
-        self.rows = post.rows
+        super().__init__(part, log, post)
         self.assignor = ASSIGNORS[part.assignor]
         self.offsets = Offsets(post, log.partitions)
         self.seeks: dict[int, str | float] = {}
         self.ownership: list[tuple[float, int, int]] = []
         self.rebalances: list[tuple[float, float]] = []
-        self._need = post.work_of(part.work, part.name)
-        self._route = post.drawn("uniform", part.name, "route")
         self._members: dict[int, LiveMember] = {}  # processes that live, by number
         self._known: list[LiveMember] = []  # whom the coordinator believes to be there
         self._owner: dict[int, LiveMember] = {}
@@ -61,8 +48,6 @@ class LiveGroup:
         self._round = 0
         self._forming = False  # whether the first are still waited for
         self._lives = 0
-        self._reached = [0] * len(log.partitions)  # delivered so far
-        self._tries: dict[tuple[int, int], int] = {}
         self._joins = 0  # planned ones
         log.readers.append(self)
         self.rows.at_end.append(self._close_rows)
@@ -273,8 +258,9 @@ class LiveGroup:
         elif to == "latest":
             at = partition.high
         else:
-            at = bisect.bisect_left(partition.log, to, key=lambda record: record.sent)
-            at = min(at, partition.high)
+            assert not isinstance(to, str)
+            readable = partition.log[: partition.high]
+            at = next((r.offset for r in readable if r.sent >= to), partition.high)
         self.offsets.move(p, at)
         self.post.live -= 1
         self.post.settle()
@@ -296,54 +282,10 @@ class LiveGroup:
         """Read on from where the log ends now (KIP-320 finds that place, recalled)."""
         p = partition.number
         self.offsets.cut(p, end, before)
-        self._reached[p] = min(self._reached[p], end)
-        for key in [key for key in self._tries if key[0] == p and key[1] >= end]:
-            del self._tries[key]
+        self.forget(p, end)
         for member in self._known:
             if member.position.get(p, 0) > end:
                 member.position[p] = end
-
-    def lost(self, message: Message, partition: int, offset: int, sent: float) -> None:
-        """Note that an event will not come, though its producer believes it to be written."""
-        row = self.rows.open(message, self.name, 0, 0, sent)
-        self.rows.placed(row, partition, offset, math.nan)
-        self.rows.end(row, LOST, "network" if offset < 0 else "failover")
-
-    # -- what members ask ------------------------------------------------------------------------
-
-    def readable(self, p: int, at: int, room: int) -> list[Record]:
-        """Return up to `room` records from offset `at` on that can be read now."""
-        if self.log.brokers.leader(p) is None:
-            return []
-        partition = self.log.partitions[p]
-        return partition.log[at : min(at + room, partition.high)]
-
-    def delivered(self, record: Record, member: LiveMember, now: float) -> int:
-        """Begin the row of a delivery."""
-        row = self._row(record)
-        self.post.say(record.message, f"is given to {member.consumer} by {self._at(record)}")
-        self.rows.given(row, member.consumer)
-        self.rows.delivered[row] = now
-        if self.part.commit == "before":
-            self.rows.acked[row] = now
-        return row
-
-    def _row(self, record: Record) -> int:
-        p, offset, attempt = record.partition, record.offset, 1
-        if offset < self._reached[p]:
-            attempt = self._tries.get((p, offset), 1) + 1
-            if attempt > MOST_ATTEMPTS:
-                raise Deadlock(
-                    f"{self.name!r} was given record {offset} of partition {p} {MOST_ATTEMPTS} "
-                    "times; its polls take longer than max_poll_interval perhaps, so that they are "
-                    "never committed: let poll be smaller"
-                )
-            self._tries[p, offset] = attempt
-        else:
-            self._reached[p] = offset + 1
-        row = self.rows.open(record.message, self.name, record.copy, attempt, record.sent)
-        self.rows.placed(row, p, offset, record.written)
-        return row
 
     def _close_rows(self) -> None:
         """Give rows to what is still to be delivered when the run is over."""
@@ -356,24 +298,4 @@ class LiveGroup:
             else:
                 at = owner.position[p]
             for record in partition.log[at : partition.high]:
-                self._row(record)
-
-    def _at(self, record: Record) -> str:
-        return f"{self.log.name}, partition {record.partition}, offset {record.offset}"
-
-    def needs(self, record: Record, row: int) -> float:
-        """Return the seconds of work of a delivery."""
-        attempt = self._tries.get((record.partition, record.offset), 1)
-        return self._need(record.message, 2 * record.copy, attempt - 1)
-
-    def answer(self, record: Record, row: int) -> None:
-        """Publish the answers to a record that was handled."""
-        to, names, message = self.part.to, self.part.onward, record.message
-        if isinstance(to, dict):
-            attempt = self._tries.get((record.partition, record.offset), 1)
-            choose = pick_by(list(to), list(to.values()))
-            chosen = choose(self._route(message, 2 * record.copy, attempt - 1))
-            names = () if chosen is None else (chosen,)
-        for child, name in enumerate(names):
-            made = message.answer(self.name, self.name, row, child)
-            self.post.channels[name].publish(made)
+                self.open_row(record)

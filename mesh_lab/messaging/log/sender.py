@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...clock import EXPIRY, HOP, WAKE, Alarm
-from ...distributions import Distribution
+from ...clock import EXPIRY, WAKE, Alarm
 from ...ledger import EXPIRED, FAILED, OK
 from ..message import Message
 from .partition import Record
 from .partitioner import StickyPartitioner
 from .timeouts import Timeouts
+from .wire import Wire
 
 if TYPE_CHECKING:
     from .log import LiveLog
@@ -97,14 +97,9 @@ class Sender:
         self._sticky = StickyPartitioner(
             rules.batch, iter(draws.column("uniform", name, "sticky", source)).__next__
         )
-        self._losses = iter(draws.column("uniform", name, "loss", source))
-        self._delays: Iterator[float] | None = None
-        if isinstance(rules.delay, Distribution):
-            self._delays = iter(draws.column(rules.delay, name, "delay", source))
+        self._wire: Wire[Flight] = Wire(self.post, rules, name, source)
         self._queues: dict[int, deque[Batch]] = {}
         self._flying: dict[int, int] = {}  # requests by broker
-        # what is on its way, and when the last arrives, by connection and direction
-        self._ways: dict[tuple[int, bool], tuple[deque[Flight], float]] = {}
         self._flights: set[Flight] = set()
         self._ahead: dict[int, list[int]] = {}  # numbers in flight, by partition
         self._next: dict[int, int] = {}  # sequence numbers and epochs, by partition
@@ -226,41 +221,16 @@ class Sender:
             self._flights.add(flight)
             self._flying[broker] = self._flying.get(broker, 0) + 1
             self._late.add(flight)
-        lost = self._is_lost()
+        lost = self._wire.loses()
         if self.rules.acks == 0:
             self.post.live += 1  # nobody waits for an answer, but it is still on its way
             flight.done = True
             for batch in batches:
                 self._confirm(batch)
         if not lost:
-            self._travel(self._reach, flight)
+            self._wire.carry(flight, broker, self._reach, "there")
         elif self.rules.acks == 0:
             self._vanish(flight)
-
-    def _is_lost(self) -> bool:
-        now = self.clock.env.now
-        if any(start <= now < end for start, end in self.rules.cuts):
-            return True
-        return self.rules.loss > 0.0 and next(self._losses) < self.rules.loss
-
-    def _travel(self, then: Callable[[Flight], None], flight: Flight) -> None:
-        delay = self.rules.delay if self._delays is None else next(self._delays)
-        if delay is None:
-            self.clock.agenda.append((then, flight))
-            return
-        assert not isinstance(delay, Distribution)
-        # a connection keeps order, whatever each delay is
-        now, way = self.clock.env.now, (flight.broker, then == self._reach)
-        queue, last = self._ways.get(way, (deque(), 0.0))
-        at = max(now + delay, last)
-        queue.append(flight)
-        self._ways[way] = queue, at
-
-        def arrive(alarm: Alarm) -> None:
-            then(queue.popleft())
-            self.clock.drain()
-
-        self.clock.schedule(Alarm(arrive), HOP, at - now)
 
     def _reach(self, flight: Flight) -> None:
         if flight.broker in self.log.brokers.alive:
@@ -282,8 +252,8 @@ class Sender:
 
     def answer(self, flight: Flight) -> None:
         """Send the broker's answer back."""
-        if self.rules.acks != 0 and not self._is_lost():
-            self._travel(self._answered, flight)
+        if self.rules.acks != 0 and not self._wire.loses():
+            self._wire.carry(flight, flight.broker, self._answered, "back")
 
     def _answered(self, flight: Flight) -> None:
         if not flight.done:
