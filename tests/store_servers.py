@@ -50,12 +50,14 @@ def _postgresql_folders() -> list[str]:
     return sorted(map(str, found), key=lambda path: int(Path(path).parent.name), reverse=True)
 
 
-def _nobody() -> dict[str, Any]:
-    """Return how a program is started as somebody who is not root."""
-    if os.geteuid() != 0:
-        return {}
-    them = pwd.getpwnam("nobody")
-    return {"user": them.pw_uid, "group": them.pw_gid, "extra_groups": []}
+def _apart(folder: Path) -> dict[str, Any]:
+    """Return how a program is started apart from others: in a folder, and not as root."""
+    # MariaDB's temporary tables have names that a second server would take as well
+    how: dict[str, Any] = {"cwd": folder, "env": {**os.environ, "TMPDIR": str(folder)}}
+    if os.geteuid() == 0:
+        them = pwd.getpwnam("nobody")
+        how |= {"user": them.pw_uid, "group": them.pw_gid, "extra_groups": []}
+    return how
 
 
 def free_port() -> int:
@@ -67,7 +69,7 @@ def free_port() -> int:
 
 def _run(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", cwd=folder, **_nobody()
+        command, capture_output=True, text=True, errors="replace", **_apart(folder)
     )
     if done.returncode:
         raise NoServerError(f"{command[0]} failed: {(done.stderr or done.stdout)[-500:]}")
@@ -88,7 +90,7 @@ def _served(
 ) -> Iterator[None]:
     """Run a server until the body is left; `answers` raises while the server does not answer."""
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **_nobody())
+        server = subprocess.Popen(command, stdout=log, stderr=log, **_apart(folder))
     try:
         until = time.monotonic() + WAIT
         while True:
@@ -143,6 +145,7 @@ def mariadb(durable: bool) -> Iterator[str]:
         _run(
             [
                 *(install, "--no-defaults", f"--datadir={data}", "--skip-test-db"),
+                f"--tmpdir={folder}",
                 "--auth-root-authentication-method=normal",
             ],
             folder,
@@ -151,6 +154,7 @@ def mariadb(durable: bool) -> Iterator[str]:
             *(server, "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1"),
             *(f"--port={port}", f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"),
             "--skip-name-resolve",
+            f"--tmpdir={folder}",
             *(() if durable else ("--innodb-flush-log-at-trx-commit=0",)),
         ]
         url = f"mysql+pymysql://root@127.0.0.1:{port}/mysql"
