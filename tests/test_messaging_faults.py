@@ -6,6 +6,7 @@ works out by itself what must follow.
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 import pytest
@@ -182,6 +183,40 @@ def test_a_doubled_delivery_is_handled_twice_but_acknowledged_once() -> None:
         (0, 1, 1.0, 1.5, 1.5, "acked", True),
         (0, 1, 1.0, 1.5, None, "duplicate", False),
     ]
+
+
+def test_with_a_visibility_a_place_is_free_when_the_first_of_two_deliveries_is_handled() -> None:
+    """One place: the next event is sent when the delivery that took it is done, not its double."""
+    delay = ml.Exponential(mean=2.0)
+    queue = ml.MessageQueue("orders", visibility=1000.0)
+    run = run_of(queue, 12, link=ml.Link(delay=delay, duplicate=1.0))
+    columns = [
+        ml.Draws(SEED).column(delay, "billing", f"deliver_{name}", "shop", 0, 0)
+        for name in ("delay", "delay2")
+    ]
+    coming: list[tuple[float, int, int]] = []  # when, which event, which of the two
+    expected: list[tuple[int, int, float]] = []
+    idle = 0.0
+
+    def send(n: int, now: float) -> None:
+        for which, column in enumerate(columns):
+            heapq.heappush(coming, (now + column.at(n), n, which))
+
+    send(0, 1.0)
+    while coming:
+        when, n, which = heapq.heappop(coming)
+        idle = max(when, idle) + 0.5
+        expected.append((n, which, idle))
+        if which == 0 and n + 1 < 12:
+            send(n + 1, max(idle, 2.0 + n))
+    rows = run.deliveries
+    got = []
+    for n in range(12):
+        first, second = rows[rows["number"] == n]["finished"]  # the double has the later row
+        got += [(n, 0, first), (n, 1, second)]
+    assert [row[:2] for row in sorted(expected)] == [row[:2] for row in got]
+    assert [row[2] for row in got] == pytest.approx([row[2] for row in sorted(expected)], abs=1e-9)
+    assert any(which == 1 for _, which, _ in expected[:-1:2])  # some doubles came first
 
 
 def test_a_slow_network_takes_its_time_both_ways() -> None:

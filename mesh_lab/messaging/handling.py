@@ -140,26 +140,28 @@ class LiveConsumer:
 
     def _reply(self, attempt: Attempt, good: bool) -> None:
         """Acknowledge, over the link if there is one; what is sent at once is on the agenda."""
-        post = self.post
-        if self.part.ack == "before" or not attempt.valid:
+        post, message = self.post, attempt.stored.message
+        settled = self.part.ack == "before" or not attempt.valid
+        # without a connection that lasts, it is the consumer who keeps count of its places
+        own_count = settled or self.queue.part.visibility is not None
+        if own_count:
             self.release(attempt)
-            self.forget(attempt)
-            post.soon(self.queue.serve, post.now)
-            return
-        if self.queue.part.visibility is not None:
-            self.release(attempt)  # without a connection, it is the consumer who keeps count
         ways: list[float | None] = [None]
-        if self.back is not None:
-            ways = self.back.send(attempt.stored.message, attempt.visit, attempt.attempt - 1)
+        if settled:
+            ways = []
+        elif self.back is not None:
+            ways = self.back.send(message, attempt.visit, attempt.attempt - 1)
+            if not ways:
+                post.say(message, "the answer to the broker is lost")
         if not ways:
-            post.say(attempt.stored.message, "the answer to the broker is lost")
             self.forget(attempt)
-            post.soon(self.queue.serve, post.now)
         for delay in ways:
             if delay is None:
                 post.soon(self._told, (attempt, good))
             else:
                 attempt.ways.append(post.later(HOP, delay, self._told, (attempt, good)))
+        if own_count:
+            post.soon(self.queue.serve, post.now)
 
     def _told(self, what: tuple[Attempt, bool]) -> None:
         attempt, good = what
