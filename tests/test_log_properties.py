@@ -277,6 +277,12 @@ def test_every_run_obeys_the_laws(assignor: str) -> None:
     for seed in range(1, 7):
         rng = random.Random(seed)
         log = replicated(rng, a_producer(rng, acks=rng.choice(["all", 1, 0])))
+        at = 5.0 * rng.random()  # and all brokers are away together
+        log = dataclasses.replace(
+            log,
+            unclean=rng.random() < 0.5,
+            broker_outages=tuple((b, at + 2.0 * rng.random(), at + 3.0) for b in range(3)),
+        )
         group = a_group(rng, assignor, rng.choice(["after", "before", "with"]))
         made = ml.simulate(scenario(log, group), requests=EVENTS, seed=seed)
         made.check_invariants()

@@ -4,7 +4,8 @@ A `MessageQueue` keeps events until a `Consumer` has acknowledged them; a `Topic
 every queue that is bound to it.  What can go wrong on the way (a `Link` that drops, doubles and
 delays, consumers and brokers that go down) and what is done about it (acknowledgement, redelivery
 with a `Backoff`, dead letters and their `Redrive`, deduplication) are parts and fields of these.
-Every event, subscriber and attempt has a row in `mesh_lab.Run.deliveries`.
+A `Log` (`mesh_lab.messaging.log`) keeps events for whoever reads them, each `ConsumerGroup` from
+its own offsets.  Every event, subscriber and attempt has a row in `mesh_lab.Run.deliveries`.
 
 >>> import mesh_lab as ml
 >>> def handled(**how):
