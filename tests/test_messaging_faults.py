@@ -81,6 +81,16 @@ def test_retries_that_are_used_up_fail() -> None:
     assert table(run, "sent", "delivered", "outcome", "reason") == [(1.0, None, "lost", "network")]
 
 
+def test_retries_that_find_nobody_say_so() -> None:
+    queue = ml.MessageQueue(
+        "orders", restarts=((0.5, 50.0),), retry=ml.Backoff(base=1.0, growth="fixed", limit=1)
+    )
+    run = run_of(queue, requests=1)  # sent at 1 and 2; given up at 3
+    assert [tuple(r) for r in run.requests[["finish", "outcome"]].to_numpy()] == [(3.0, "failed")]
+    assert table(run, "sent", "outcome", "reason") == [(1.0, "unavailable", "")]
+    assert report(run, "orders") == {"published": 1, "refused": 1}
+
+
 def test_a_doubled_publishing_is_two_copies() -> None:
     link = ml.Link(duplicate=1.0)
     shown = ("number", "copy", "delivered", "acked", "outcome")
