@@ -267,6 +267,16 @@ def test_what_a_consumer_had_not_begun_goes_back_with_the_connection() -> None:
     ]
 
 
+def test_a_new_connection_has_all_its_places() -> None:
+    run = run_of(
+        ml.MessageQueue("orders", restarts=((1.5, 2.0),)), 1, work=takes(3.0), deduplication=0.5
+    )
+    assert table(run, "attempt", "delivered", "started", "finished", "outcome") == [
+        (1, 1.0, 1.0, 4.0, "handled"),
+        (2, 2.0, None, None, "duplicate"),
+    ]
+
+
 @pytest.mark.parametrize("prefetch", [1, 2])
 def test_a_queue_that_is_not_durable_loses_what_waits(prefetch: int) -> None:
     queue = ml.MessageQueue("orders", durable=False, restarts=((3.25, 4.0),))

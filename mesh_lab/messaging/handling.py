@@ -258,10 +258,10 @@ class LiveConsumer:
             if attempt.stored.state != HELD:
                 continue
             attempt.valid = False
+            self.release(attempt)
             if attempt.working is None:
                 self._stop(attempt)
                 self.forget(attempt)
-                self.release(attempt)
                 if attempt in self.buffer:
                     self.buffer.remove(attempt)
                 attempt.held = False

@@ -131,8 +131,6 @@ class LiveQueue(Storing):
         if latest is None or stored.state != HELD or latest.attempt != attempt.attempt:
             return
         stored.latest = None
-        if self.part.visibility is None:
-            latest.consumer.release(latest)
         if latest.timer is not None:
             latest.timer.cancel()
         self._again(stored, rejected=rejected)

@@ -48,11 +48,6 @@ class Redrive(Subscriber):
         if self.to == self.source:
             raise ValueError("to is the source itself; name another queue, or leave it out")
 
-    @property
-    def onward(self) -> tuple[str, ...]:
-        """Moving is not answering: no chain of events begins here."""
-        return ()
-
     def live(self, post: Post) -> Any:
         """Return it at work."""
         return _LiveRedrive(post, self)
