@@ -72,6 +72,26 @@ def test_with_confirmation_nothing_is_lost_and_a_lost_confirmation_doubles() -> 
     assert len(run.lost("orders")) == 0
 
 
+def test_an_answer_that_is_published_twice_may_be_lost_once() -> None:
+    scenario = ml.Scenario(
+        ticks(),
+        ml.MessageQueue("orders", link=ml.Link(duplicate=1.0)),
+        ml.Consumer("billing", source="orders", work=takes(0.25), to="next"),
+        ml.MessageQueue("next", link=ml.Link(drop=0.5)),
+    )
+    run = ml.simulate(scenario, requests=30, seed=SEED)
+    drop = [
+        ml.Draws(SEED).column("uniform", "next", "publish_drop", "shop/billing", visit, 0)
+        for visit in (0, 1)
+    ]
+    arrive = [sum(column.at(n) >= 0.5 for column in drop) for n in range(30)]
+    assert set(arrive) == {0, 1, 2}
+    rows = run.deliveries[run.deliveries["subscriber"] == "next"]
+    stored = rows[rows["outcome"] == "in_flight"].groupby("number").size()
+    assert [int(stored.get(n, 0)) for n in range(30)] == arrive
+    assert list(run.lost("next")["number"]) == [n for n in range(30) if not arrive[n]]
+
+
 def test_retries_that_are_used_up_fail() -> None:
     queue = ml.MessageQueue(
         "orders", link=ml.Link(drop=1.0), retry=ml.Backoff(base=1.0, cap=2.0, limit=2)
