@@ -254,7 +254,8 @@ class Scenario:
         -------
         DataFrame
             One row a queue, service or message queue with consumers: `arrival_rate` (requests per
-            second, visits counted), `work` (mean seconds a visit, I/O of synchronous handlers included), `workers`,
+            second, visits counted), `work` (mean seconds a visit, I/O of synchronous handlers
+            included), `workers`,
             `utilisation` (the offered load of each worker; above 1 it cannot keep up) and
             `bottleneck` (whether it is the busiest).  NaN where it cannot be known before: behind
             a closed loop, and where a user's function decides how long work takes.
