@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -14,13 +13,6 @@ import mesh_lab as ml
 from mesh_lab import plots
 
 from .plotted import LONG, MS, SHORT, TURNED_AWAY, data, line_of, mm1
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
-
 
 # -- tail -----------------------------------------------------------------------------------------
 

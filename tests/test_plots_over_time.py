@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,13 +15,6 @@ from mesh_lab import plots
 from mesh_lab.plots.envelope import clipped, envelope
 
 from .plotted import LONG, SHORT, TURNED_AWAY, data, every, line_of
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
-
 
 # -- queue ----------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,12 +20,6 @@ OVER_TIME: list[Draw] = [
     lambda ax: plots.arrivals(LONG, ax=ax),
     lambda ax: plots.queue(LONG, "orders", ax=ax),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("draw", OVER_TIME)

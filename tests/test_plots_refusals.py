@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import pytest
@@ -12,12 +11,6 @@ import mesh_lab as ml
 from mesh_lab import plots
 
 from .plotted import SHORT, every
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -13,12 +11,6 @@ from mesh_lab import plots
 from mesh_lab.statistics import Interval
 
 from .plotted import SHORT, TURNED_AWAY, data, line_of
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def interval(estimate: float, half: float, *, trusted: bool = True) -> Interval:

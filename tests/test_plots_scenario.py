@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,12 +28,6 @@ MESH = ml.Scenario(
     ml.Handler("archiver", source="inbox", work=WORK, workers=2),
     ml.Service("back", service_time=WORK, workers=4, discipline="lifo", to={"front": 0.1}),
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def boxes_of(ax: Axes) -> dict[str, Bbox]:

@@ -11,7 +11,7 @@ import functools
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -71,13 +71,6 @@ def drawn(name: str) -> Axes:
 
 
 WITH_AXES = [name for name in NAMES if name != "scenario"]
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    plt.close("all")
-    yield
-    plt.close("all")
 
 
 # -- what every plot promises ------------------------------------------------------------------
