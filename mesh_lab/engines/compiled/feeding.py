@@ -116,7 +116,7 @@ class _Fed:
         if isinstance(feed.work, Distribution):
             self._add("works", 0, feed.work, feed.name, "service")
         if isinstance(source.priority, dict):
-            self._add("priorities", 0, _Classes(source.priority), source.name, "priority")
+            self._add("priorities", 0, Classes(source.priority), source.name, "priority")
         if service is not None and not service.is_line:
             rule = service.balancer
             assert isinstance(rule, Balancer)
@@ -229,7 +229,7 @@ class _Fed:
         w.window_low[i], w.window_size[i] = low, size
 
 
-class _Classes:
+class Classes:
     """Draws priorities by their probabilities, as `mesh_lab.sources.base.pick_by` chooses."""
 
     def __init__(self, classes: dict[int, float]) -> None:
