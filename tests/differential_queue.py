@@ -23,8 +23,15 @@ import numpy as np
 
 import mesh_lab as ml
 from mesh_lab import draws
+from mesh_lab.engines.compiled import loop
 from mesh_lab.engines.compiled.driver import NotForCompiled
-from mesh_lab.engines.compiled.events import arriving, queue_driver, queue_loop
+from mesh_lab.engines.compiled.events import (
+    arriving,
+    queue_draws,
+    queue_driver,
+    queue_loop,
+    queue_start,
+)
 from mesh_lab.messaging.deliveries import OUTCOMES, REASONS, DeliveryColumns
 from tests.compare import shrink
 from tests.faults import Fault, planted
@@ -34,7 +41,8 @@ from tests.scenarios_queue import cramped, features, make
 WITHIN = 500  # scenarios that must find a planted fault
 MOST = 100_000  # numbers put on heaps and plans made, in one scenario with a fault
 REQUESTS = ("source", "made", "station", "endpoint", "start", "finish", "outcome", "key")
-LOOP, DRIVER = "engines.compiled.events.queue_loop", "engines.compiled.events.queue_driver"
+LOOP, DRAWS = "engines.compiled.events.queue_loop", "engines.compiled.events.queue_draws"
+TABLES = "engines.compiled.events.queue_tables"
 
 EVERYTHING = (
     *("Poisson", "Renewal", "PoissonBatches", "Bursts", "TimeVarying", "Replay", "AccessLog"),
@@ -108,7 +116,7 @@ FAULTS = {
         LOOP, "tries = 0 if plain else attempt[row] - 1", "tries = 0"
     ),
     "later attempts are drawn as the first": Fault(
-        DRIVER,
+        DRAWS,
         "else (int(w.event[row]), int(w.attempt[row]) - 1)",
         "else (int(w.event[row]), 0)",
     ),
@@ -127,12 +135,15 @@ FAULTS = {
         "                        if latest[e] >= 0:\n",
     ),
     "an event that is settled becomes visible again": Fault(
-        LOOP, "if latest[e] != row or state[e] != HELD:", "if row_of[e] != row:"
+        LOOP, "if latest[e] == row and state[e] == HELD:", "if row_of[e] == row:"
+    ),
+    "an old delivery makes an event visible that was delivered again": Fault(
+        LOOP, "if latest[e] == row and state[e] == HELD:", "if state[e] == HELD:"
     ),
     "what was delivered expires": Fault(
         LOOP,
-        "elif row_of[e] != row or (state[e] != PAUSED and (kind == RESUMES or state[e] != WAITS)):",
-        "elif row_of[e] != row or state[e] == GONE:",
+        "                state[e] != PAUSED and (kind == RESUMES or state[e] != WAITS)\n",
+        "                state[e] >= GONE\n",
     ),
     "the time-to-live begins anew": Fault(
         LOOP,
@@ -169,15 +180,15 @@ FAULTS = {
         "                c[SEQUENCE] = row\n",
     ),
     "a window of draws that was given up is still used": Fault(
-        DRIVER, "w.table[self.owners[slot]] = -1", "pass"
+        DRAWS, "w.table[self.owners[slot]] = -1", "pass"
     ),
     "keys by number": Fault(
-        DRIVER,
+        TABLES,
         "number[place] = names.setdefault(",
         "number[place] = place % 3 or names.setdefault(",
     ),
     "what was not stored was written": Fault(
-        DRIVER, "written = np.where(outcome == NOT_STORED, np.nan, sent)", "written = sent"
+        TABLES, "written = np.where(outcome == NOT_STORED, np.nan, sent)", "written = sent"
     ),
 }
 
@@ -197,7 +208,8 @@ def quarters(small: bool) -> Iterator[None]:
     with (
         mock.patch.multiple(draws, _BITS=3, CHUNK=8, _MASK=7),
         mock.patch.object(arriving, "CHUNK", 8),
-        mock.patch.multiple(queue_driver, CHUNK=8, _MORE=1, _LONG=0, _SLOTS=1),
+        mock.patch.object(queue_draws, "CHUNK", 8),
+        mock.patch.multiple(queue_start, CHUNK=8, _MORE=1, _LONG=0, _SLOTS=1),
     ):
         yield
 
@@ -237,7 +249,7 @@ def the_loop(plain: bool) -> Iterator[None]:
     with (
         mock.patch.object(queue_driver, "compiled", return_value=PLAIN),
         mock.patch.object(queue_loop, "put", counted(queue_loop.put)),
-        mock.patch.object(queue_loop, "schedule", counted(queue_loop.schedule)),
+        mock.patch.object(queue_loop, "schedule", counted(loop.schedule)),
     ):
         yield
 

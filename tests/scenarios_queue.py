@@ -69,12 +69,19 @@ class WithQueue(Maker):
             fields["delivery_limit"] = self.rng.randint(1, 4)
         return ml.MessageQueue("queue", **fields)
 
-    def outages(self) -> tuple[tuple[float, float], ...]:
+    def down_times(self) -> tuple[tuple[float, float], ...]:
         begin = self.moment(2.0, 30.0)
         end = begin + self.moment(0.5, 8.0)
         again = end + (0.0 if self.chance(0.2) else self.moment(1.0, 20.0))
         both = ((begin, end), (again, again + self.moment(0.5, 5.0)))
         return both if self.chance(0.5) else both[:1]
+
+    def work(self, mean: float) -> Any:
+        if self.carrying and self.chance(0.8):
+            return None
+        if self.lattice and self.chance(0.15):  # some take no time at all
+            return ml.Empirical(values=(0.0, 0.0, 4 * self.step))
+        return self.time(mean)
 
     def consumer(self, name: str, mean: float) -> Any:
         rng = self.rng
@@ -83,11 +90,11 @@ class WithQueue(Maker):
             fields["failure"] = rng.choice((0.1, 0.3, 0.6))
             fields["requeue"] = not self.chance(0.2)
         if self.also(0.3):
-            fields["outages"] = self.outages()
+            fields["outages"] = self.down_times()
         return ml.Consumer(
             name,
             source="queue",
-            work=None if self.carrying and self.chance(0.8) else self.time(mean),
+            work=self.work(mean),
             workers=rng.choice((1, 1, 2, 3)),
             prefetch=rng.choice((1, 1, 2, 5, None)),
             ack=rng.choice(("after", "after", "after", "before")),

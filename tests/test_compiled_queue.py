@@ -1,7 +1,7 @@
 """The compiled loop of a message queue gives the reference's rows, and says what it cannot run.
 
-Scenarios are numbers 1, 2, 3, ... of `tests.scenarios_queue`; `tests.differential_queue`, as a program,
-compares thousands.
+Scenarios are numbers 1, 2, 3, ... of `tests.scenarios_queue`.  As a program,
+`tests.differential_queue` compares thousands.
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ def test_what_is_delivered_without_end_is_left_to_the_reference() -> None:
 
 def scenario(queue: dict[str, Any], consumer: dict[str, Any], *more: Any) -> ml.Scenario:
     """A source, a queue and a consumer with these fields."""
+    fields: dict[str, Any] = {"source": "q", "work": WORK} | consumer
     return ml.Scenario(
         ml.Poisson("s", rate=1.0, to="q"),
         ml.MessageQueue("q", **queue),
-        ml.Consumer("c", **({"source": "q", "work": WORK} | consumer)),
+        ml.Consumer("c", **fields),
         *more,
     )
 

@@ -6,8 +6,9 @@ of balancers, delays, keys.  The loop returns when it comes to the end of one, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+import math
+from collections.abc import Iterator
+from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
@@ -233,13 +234,17 @@ class Classes:
     """Draws priorities by their probabilities, as `mesh_lab.sources.base.pick_by` chooses."""
 
     def __init__(self, classes: dict[int, float]) -> None:
-        from ...sources.base import pick_by
-
-        self.choose: Callable[[float], int | None] = pick_by(list(classes), list(classes.values()))
+        possible = [(value, p) for value, p in classes.items() if p > 0.0]
+        bounds = list(accumulate(p for _, p in possible))
+        if abs(bounds[-1] - 1.0) <= 1e-9:
+            bounds[-1] = math.inf
+        self.bounds = np.array(bounds)
+        self.values = np.array([*(value for value, _ in possible), 0], dtype=np.float64)
 
     def draw(self, rng: np.random.Generator, size: int) -> Floats:
         """Return `size` priorities."""
-        return np.array([self.choose(u) or 0 for u in rng.random(size).tolist()], dtype=np.float64)
+        # the first bound that is above the draw, and class 0 if none is
+        return self.values[np.searchsorted(self.bounds, rng.random(size), side="right")]
 
 
 def _wider(w: World, width: int) -> World:

@@ -223,8 +223,7 @@ def run_queue(w: QueueWorld) -> int:
                     if kind == BADLY:
                         what, why = (LOST, FAILED) if state[e] == FORGOTTEN else (NACKED, 0)
                         end_row(outcome, reason, ended, row, what, why, now)
-                        if latest[e] == row and state[e] == HELD:
-                            back, rejected = row, w.requeues[k] == 0
+                        back, rejected = row, w.requeues[k] == 0
                     else:
                         what = ACKED if w.settles_first[k] else HANDLED
                         if latest[e] == row:
@@ -235,8 +234,6 @@ def run_queue(w: QueueWorld) -> int:
                             leave(c, state, latest, w.keyed, w.key, w.behind, w.first_of, ready, e)
                         end_row(outcome, reason, ended, row, what, 0, now)
             elif kind == VISIBLE:
-                if latest[e] != row or state[e] != HELD:
-                    continue
                 back = row
             elif row_of[e] != row or (
                 state[e] != PAUSED and (kind == RESUMES or state[e] != WAITS)
@@ -363,7 +360,7 @@ def run_queue(w: QueueWorld) -> int:
                 else:
                     bad = BADLY if chance < w.chance[k] else WELL
                     schedule(c, clock, times, keys, whats, COMPLETION, bad, row, work)
-            if back >= 0:  # what was delivered in this row comes back
+            if back >= 0:  # what was delivered in this row comes back, if it is still out
                 row = back
                 back = w.after[row] if chained else -1
                 e = event[row]
