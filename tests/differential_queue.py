@@ -32,6 +32,7 @@ from mesh_lab.engines.compiled.events import (
     queue_loop,
     queue_start,
 )
+from mesh_lab.engines.compiled.events.queue_world import ATTEMPTS
 from mesh_lab.messaging.deliveries import OUTCOMES, REASONS, DeliveryColumns
 from tests.compare import shrink
 from tests.faults import Fault, planted
@@ -55,6 +56,7 @@ EVERYTHING = (
     *(f"outcome {name}" for name in ("in_flight", "acked", "expired", "lost", "rejected")),
     *(f"outcome {name}" for name in ("withdrawn", "handled", "nacked", "crashed")),
     *(f"reason {name}" for name in ("expired", "maxlen", "delivery_limit", "crash", "failed")),
+    *("more rows than there is room for at first", "attempts whose draws are made one by one"),
     *("reason rejected", "published together", "finished together", "published and finished"),
 )
 
@@ -209,7 +211,7 @@ def quarters(small: bool) -> Iterator[None]:
         mock.patch.multiple(draws, _BITS=3, CHUNK=8, _MASK=7),
         mock.patch.object(arriving, "CHUNK", 8),
         mock.patch.object(queue_draws, "CHUNK", 8),
-        mock.patch.multiple(queue_start, CHUNK=8, _MORE=1, _LONG=0, _SLOTS=1),
+        mock.patch.multiple(queue_start, CHUNK=8, _MORE=1, _LONG=(0, 0), _SLOTS=1),
     ):
         yield
 
@@ -305,6 +307,10 @@ def happenings(run: ml.Run) -> Iterator[str]:
     yield from (f"outcome {OUTCOMES[k]}" for k in np.unique(rows.outcome))
     yield from (f"reason {REASONS[k]}" for k in np.unique(rows.reason) if k)
     yield "rows of several attempts" if len(rows) > len(run.columns.made) else "plain rows"
+    if len(rows) > 1.5 * len(run.columns.made) + 2:
+        yield "more rows than there is room for at first"
+    if np.any(rows.attempt > ATTEMPTS):
+        yield "attempts whose draws are made one by one"
     made, done = run.columns.made, rows.finished[~np.isnan(rows.finished)]
     if len(np.unique(made)) < len(made):
         yield "published together"

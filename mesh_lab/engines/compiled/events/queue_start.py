@@ -22,8 +22,8 @@ __all__ = ["longer", "start"]
 
 _MORE = 1024  # rows besides one an event, at first
 _FEW = 64  # consumers, times sources, whose windows of draws may be long
-_LONG = 5  # a long window has 2**5 chunks
-_SLOTS = 4  # windows at hand of each column
+_LONG = (3, 5)  # a long window has 2**3 chunks, or 2**5 where there are only first attempts
+_SLOTS = 2  # windows at hand of each column
 _TABLE = 1 << 26  # windows that can be told apart, 0.5 GB
 _ENDLESS = 1 << 62  # as good as without a limit
 _DOUBLINGS = 62  # of a back-off that grows
@@ -63,12 +63,13 @@ def start(
     rows = n + 1 + (n // 4 + _MORE if again else 0)
     workers = min(sum(taker.workers for taker in takers), rows)
     joined = _joined(scenario, made)
-    shift = CHUNK.bit_length() - 1 + (_LONG if many * sources <= _FEW else 0)
+    shift = CHUNK.bit_length() - 1 + (_LONG[plain] if many * sources <= _FEW else 0)
     windows = (max(published(scenario, made)) >> shift) + 1
     classes = _classes(scenario, draws, made) if ranked else None
     purposes = world.DRAWN if failing else 1
     fronts = min(int(classes.max(initial=0)) + 1, 8) if classes is not None else 1
-    slots = min(many * sources * (1 if plain else 4) * purposes * fronts * _SLOTS, 1 << 16)
+    columns = many * sources * (1 if plain else world.ATTEMPTS) * purposes
+    slots = min(columns * fronts * _SLOTS, 1 << 16)
     table = purposes * many * sources * world.ATTEMPTS * windows
     if table > _TABLE:
         raise NotForCompiled(f"{many} consumers, whose draws would need too many tables")

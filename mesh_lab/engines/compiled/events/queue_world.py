@@ -32,7 +32,7 @@ WELL, BADLY, VISIBLE, EXPIRES, RESUMES = range(5)
 WAITS, PAUSED, HELD, GONE, FORGOTTEN = range(5)
 
 EVENT_BITS = 40  # of an entry among the ready: class << EVENT_BITS | event
-ATTEMPTS = 4  # so many of one event have tables of draws; later ones are drawn one by one
+ATTEMPTS = 12  # so many of one event have tables of draws; later ones are drawn one by one
 DRAWN = 2  # purposes: the work, and whether it is done badly
 
 
