@@ -231,6 +231,13 @@ def _quickly(
 
             assert warmup != "auto"
             return tallied(scenario, seed, requests, until, float(warmup), arrived)
+        if scenario.channels:
+            columns, deliveries = compiled.run_events(
+                scenario, seed, requests=requests, until=until
+            )
+            if arrived is not None:
+                arrived(len(columns.made))
+            return _run_of(scenario, seed, columns, until, warmup, deliveries)
         result = compiled.run(scenario, seed, requests=requests, until=until, arrived=arrived)
     return _run_of(scenario, seed, result.columns, until, warmup)
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from ...balancing.rule import KERNELS
 from . import loop, onepass, rules
+from .events import log_loop, queue_loop
 
 __all__ = ["Compiled", "compiled", "installed"]
 
@@ -50,14 +51,21 @@ class Compiled:
         # nothing here allocates, and counting references would take most of the time
         plain: Any = {"_nrt": False, "error_model": "numpy"}
         inside: Any = {**plain, "forceinline": True}
-        for function in (*loop.LOOP, *onepass.ONEPASS):
+        for function in (*loop.LOOP, *onepass.ONEPASS, *log_loop.LOOP, *queue_loop.QUEUE):
             register_jitable(**plain)(function)
         for function in KERNELS:
             register_jitable(**inside)(function)
         for place, leading in _LEADING.items():
             overload(place, jit_options=inside)(leading)
         self._functions: dict[str, Callable[..., Any]] = {
-            function.__name__: function for function in (loop.run_loop, onepass.run_onepass)
+            function.__name__: function
+            for function in (
+                loop.run_loop,
+                onepass.run_onepass,
+                log_loop.run_log,
+                log_loop.fill_rows,
+                queue_loop.run_queue,
+            )
         }
         self._kept = _folder()
 
@@ -218,7 +226,8 @@ def _folder() -> Path | None:
     for part in ("balancing", "engines/compiled"):
         for file in sorted((package / part).rglob("*.py")):
             digest.update(file.read_bytes())
-    digest.update((package / "ledger.py").read_bytes())
+    for name in ("ledger.py", "messaging/deliveries.py", "messaging/keeping.py"):
+        digest.update((package / name).read_bytes())
     root = os.environ.get("MESH_LAB_CACHE")
     try:
         if not root:

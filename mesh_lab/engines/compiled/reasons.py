@@ -5,11 +5,11 @@ from __future__ import annotations
 from ...balancing import Balancer
 from ...distributions import Distribution
 from ...errors import ScenarioError
-from ...messaging.base import Channel, Subscriber
 from ...scenario import Scenario
 from ...stations.handler import Handler
 from ...stations.service import Service
 from .compiling import installed
+from .events import choosing
 from .world import DISCIPLINES
 
 __all__ = ["reasons"]
@@ -35,9 +35,8 @@ def reasons(scenario: Scenario) -> list[str]:
     found = []
     if not installed():
         found.append("numba is not installed: install mesh_lab[fast]")
-    parts: list[Channel | Subscriber] = [*scenario.channels, *scenario.subscribers]
-    for part in parts:
-        found.append(f"{part.name!r}: a {type(part).__name__}, which takes or keeps events")
+    if scenario.channels:
+        return found + choosing.reasons(scenario)
     if len(scenario.stations) != 1:
         found.append(f"there are {len(scenario.stations)} queues and services, not one")
     for station in scenario.stations:
