@@ -87,7 +87,7 @@ class WithQueue(Maker):
         rng = self.rng
         fields: dict[str, Any] = {}
         if self.also(0.5):
-            fields["failure"] = rng.choice((0.1, 0.3, 0.6, 0.9))
+            fields["failure"] = rng.choice((0.1, 0.5, 0.9))
             fields["requeue"] = not self.chance(0.2)
         if self.also(0.3):
             fields["outages"] = self.down_times()
