@@ -14,7 +14,7 @@ import simpy
 
 from .columns import Columns
 from .draws import checked_seed
-from .engines import compiled, express
+from .engines import compiled, express, express_log
 from .engines.assembly import Assembly
 from .engines.compiled.driver import NotForCompiled
 from .errors import Deadlock, ScenarioError
@@ -145,6 +145,15 @@ def simulate(
     deliveries: DeliveryColumns | None = None
     if keep == "summary":
         return _tallied(env, scenario, seed, requests, until, float(warmup), progress)
+    if engine != "reference" and express_log.fits(scenario):
+        with _Countdown(requests, progress) as counts:
+            arrived = counts.down if progress else None
+            found = express_log.run(
+                env, scenario, seed, requests=requests, until=until, arrived=arrived
+            )
+        if found is not None:
+            return _run_of(scenario, seed, found[0], until, warmup, found[1])
+        env = simpy.Environment()
     if engine != "reference" and express.fits(scenario):
         with _Countdown(requests, progress) as counts:
             arrived = counts.down if progress else None

@@ -19,8 +19,10 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import simpy
 
 import mesh_lab as ml
+from mesh_lab.engines import express_log
 from mesh_lab.engines.compiled.driver import NotForCompiled
 from mesh_lab.engines.compiled.events import log_driver, log_loop
 from mesh_lab.messaging.deliveries import DeliveryColumns
@@ -31,6 +33,7 @@ from tests.scenarios_log import features, make
 WITHIN = 500  # scenarios that must find a planted fault
 REQUESTS = ("source", "made", "station", "endpoint", "start", "finish", "outcome", "key")
 LOOP, DRIVER = "engines.compiled.events.log_loop", "engines.compiled.events.log_driver"
+LANE = "engines.express_log"
 ARRIVING = "engines.compiled.events.arriving"
 
 FAULTS = {
@@ -86,6 +89,22 @@ FAULTS = {
     "of two sources the last comes first": Fault(
         ARRIVING, 'order = np.argsort(times, kind="stable")',
         'order = len(times) - 1 - np.argsort(times[::-1], kind="stable")',
+    ),
+    "in the lane, the oldest commit covers everything": Fault(
+        LANE, "acked[order[first[m] + begin : first[m] + covered]] = time",
+        "acked[order[first[m] : first[m] + covered]] = time",
+    ),
+    "in the lane, a poll begins at the first partition again": Fault(
+        LANE, "turn = (at + 1) % many", "turn = 0"
+    ),
+    "in the lane, one event too many in a batch": Fault(
+        LANE, "full = len(batch) >= size", "full = len(batch) > size"
+    ),
+    "in the lane, nobody commits at rest": Fault(
+        LANE, "if waits[member] and handled > covered:", "if waits[member] and handled < covered:"
+    ),
+    "in the lane, what waits at the end is forgotten": Fault(
+        LANE, "len(events) - begin, math.nan", "0, math.nan"
     ),
 }  # fmt: skip
 
@@ -147,6 +166,18 @@ def difference(case: Case, wanted: ml.Run | None, *, plain: bool) -> list[str] |
     return ["a deadlock"] if wanted is None else differing(made, wanted)
 
 
+def lane(case: Case, wanted: ml.Run | None) -> list[str] | None:
+    """Return where the express lane differs; None if it does not take the case."""
+    if not express_log.fits(case.scenario):
+        return None
+    made = express_log.run(
+        simpy.Environment(), case.scenario, case.seed, requests=case.requests, until=case.until
+    )
+    if made is None:
+        return None
+    return ["a deadlock"] if wanted is None else differing(made, wanted)
+
+
 def compare(first: int, last: int, *, plain: bool) -> tuple[Counter[str], list[tuple[int, Any]]]:
     """Compare scenarios; return what they covered, and those that differ."""
     covered: Counter[str] = Counter()
@@ -157,6 +188,10 @@ def compare(first: int, last: int, *, plain: bool) -> tuple[Counter[str], list[t
         columns = difference(case, wanted, plain=plain)
         if columns:
             found.append((seed, columns))
+        in_lane = lane(case, wanted)
+        if in_lane:
+            found.append((seed, ["the express lane", *in_lane]))
+        covered["the express lane"] += in_lane is not None
         covered["left to the reference" if columns is None else "compiled"] += 1
         covered.update(set(features(case)))
         if wanted is not None:
@@ -175,7 +210,7 @@ def found_after(name: str, last: int) -> int | None:
         wanted = reference(case)
         with planted(name, FAULTS):
             try:
-                if difference(case, wanted, plain=True):
+                if difference(case, wanted, plain=True) or lane(case, wanted):
                     return seed
             except Exception:  # a broken loop may break anywhere
                 return seed

@@ -8,8 +8,9 @@ from ....columns import Columns
 from ....messaging.base import Channel, Subscriber
 from ....messaging.deliveries import DeliveryColumns
 from ....messaging.log.log import Log
+from ....messaging.queue import MessageQueue
 from ....scenario import Scenario
-from . import log_driver
+from . import log_driver, queue_driver
 
 __all__ = ["reasons", "run_events"]
 
@@ -44,4 +45,6 @@ def run_events(
 def _driver(scenario: Scenario) -> Any:
     if all(isinstance(channel, Log) for channel in scenario.channels):
         return log_driver
+    if all(isinstance(channel, MessageQueue) for channel in scenario.channels):
+        return queue_driver
     return None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,12 @@ from numpy.typing import NDArray
 from ....columns import Columns
 from ....distributions import Distribution
 from ....draws import Draws
-from ....messaging.deliveries import DeliveryColumns, Rows
-from ....messaging.log.assignors import ASSIGNORS
+from ....messaging.deliveries import DeliveryColumns
 from ....messaging.log.group import ConsumerGroup
 from ....messaging.log.log import Log
-from ....messaging.log.partitioner import keyed_partition
 from ....scenario import Scenario
 from ....sources.base import OpenSource
-from ....sources.keys import Keys
+from ... import logs
 from ..compiling import compiled
 from ..driver import NotForCompiled
 from ..world import CLOCKS
@@ -31,7 +27,7 @@ __all__ = ["reasons", "run"]
 
 _EVENTS = 1 << 28  # so that whatever is counted has 31 bits
 _MOST = 1 << 28  # places for draws, or for partitions of all groups: 2 GB
-_OF_BATCHES = ("sequence", "first", "count", "follower", "behind")
+_OF_BATCHES = ("first", "count", "follower", "behind")
 _OF_FLIGHTS = ("first", "last", "broker", "source", "open", "behind", "free")
 _OF_ROWS = ("event", "member", "commit")
 _COMMITS = {"before": loop.BEFORE, "after": loop.AFTER, "with": loop.WITH}
@@ -151,7 +147,7 @@ def _world(
     log = scenario.channels[0]
     assert isinstance(log, Log)
     rules = log.producer
-    groups = [group for group in scenario.subscribers if isinstance(group, ConsumerGroup)]
+    groups = logs.groups_of(scenario)
     n, sources, partitions = len(arrived.made), len(scenario.sources), log.partitions
     brokers, followers = log.broker_count, log.replication - 1
     of_group = np.array([group.members for group in groups], dtype=np.int64)
@@ -162,7 +158,7 @@ def _world(
 
     small = np.int32
     delay, delays = _delays(scenario, log, draws, arrived)
-    owned = [_owned(group, log) for group in groups]
+    owned = [logs.owned(group, log) for group in groups]
     of_members = [each for group in owned for each in group]
     copies = n * followers
     ways = 2 * sources * brokers
@@ -196,7 +192,7 @@ def _world(
         made=arrived.made,
         source=arrived.source,
         follows=arrived.follows,
-        partition=_partitions(scenario, log, arrived),
+        partition=logs.partitions_of(scenario, log, arrived.source, arrived.key),
         published=np.full(n, np.nan),
         follower=ints(n, kind=small),
         delays=delays,
@@ -204,6 +200,7 @@ def _world(
         works=_works(scenario, groups, draws, arrived),
         b_created=np.empty(n),
         b_written=np.empty(n),
+        b_sequence=ints(n),
         **_tables("b", _OF_BATCHES, n),
         b_end=ints(n if followers else 0, kind=small),
         b_flight=ints(n if followers else 0, kind=small),
@@ -271,15 +268,6 @@ def _world(
     )
 
 
-def _owned(group: ConsumerGroup, log: Log) -> list[list[int]]:
-    """Return the partitions of each member, as the assignor gives them out at the beginning."""
-    ids = [f"{number:09}" for number in range(group.members)]
-    made = ASSIGNORS[group.assignor].assign(
-        dict.fromkeys(ids, (log.name,)), {log.name: log.partitions}, {each: [] for each in ids}
-    )
-    return [sorted(p for _, p in made[each]) for each in ids]
-
-
 def _owners(
     groups: list[ConsumerGroup], owned: list[list[list[int]]], partitions: int
 ) -> NDArray[np.int64]:
@@ -292,34 +280,6 @@ def _owners(
                 owner[[g * partitions + p for p in mine]] = member
             member += 1
     return owner
-
-
-def _partitions(scenario: Scenario, log: Log, arrived: Arrived) -> NDArray[np.int32]:
-    """Return the partition of each event that has a key; -1 for the others."""
-    made = np.full(len(arrived.made), -1, dtype=np.int32)
-    for i, source in enumerate(scenario.sources):
-        keys = source.key
-        if keys is None:
-            continue
-        mine = slice(None) if len(scenario.sources) == 1 else arrived.source == i
-        numbers = arrived.key[mine]
-        if keys.count <= 4 * len(made) + 1000:
-            made[mine] = _placed(keys.prefix, keys.count, log.partitions)[numbers]
-        else:
-            there, which = np.unique(numbers, return_inverse=True)
-            made[mine] = _places(keys, there.tolist(), log.partitions)[which]
-    return made
-
-
-@functools.lru_cache(maxsize=8)  # to hash 100 000 keys takes as long as a million events
-def _placed(prefix: str, count: int, partitions: int) -> NDArray[np.int32]:
-    return _places(Keys(count, prefix=prefix), list(range(count)), partitions)
-
-
-def _places(keys: Keys, numbers: list[int], partitions: int) -> NDArray[np.int32]:
-    return np.array(
-        [keyed_partition(keys.text(k).encode(), partitions) for k in numbers], dtype=np.int32
-    )
 
 
 def _delays(
@@ -393,11 +353,9 @@ def _none_at_first(size: int, first: int) -> NDArray[np.float64]:
 
 
 def _rows(scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -> DeliveryColumns:
-    groups = [group for group in scenario.subscribers if isinstance(group, ConsumerGroup)]
-    names = Rows([], [group.name for group in groups], lambda: 0.0)
-    for group in groups:
-        names.introduce(group.name, group.member_names)
-    codes, many, text = _codes(scenario, arrived)
+    groups = logs.groups_of(scenario)
+    names, members = logs.names_of(groups)
+    codes, many, text = logs.key_codes(scenario, arrived.source, arrived.key)
     size = len(w.r_event)
     ranks = np.full(max(many, 1), -1, dtype=np.int32)
     ints = np.empty((4, size), dtype=np.int32)
@@ -422,8 +380,6 @@ def _rows(scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -> DeliveryCol
     n = int(w.counter[loop.ROWS])
     sources = int(np.sum(r.source_rank >= 0))
     member = w.r_member[:n]
-    place = {name: k for k, name in enumerate(names.consumers)}
-    members = [place[f"{group.name}-{k}"] for group in groups for k in range(group.members)]
     called = np.array([*members, -1], dtype=np.int32)  # the last for nobody, -1
     return DeliveryColumns(
         source=r.source[:n],
@@ -457,25 +413,3 @@ def _rows(scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -> DeliveryCol
 def _all(n: int, value: int, kind: Any) -> NDArray[Any]:
     """Return a column that is the same in all rows, and takes no memory."""
     return np.broadcast_to(np.array(value, dtype=kind), n)
-
-
-def _codes(
-    scenario: Scenario, arrived: Arrived
-) -> tuple[NDArray[np.int32], int, Callable[[int], str]]:
-    """Return the code of each event's key, -1 for none; how many codes there are; their texts."""
-    keyed = {source.key.prefix: source.key for source in scenario.sources if source.key is not None}
-    if len(keyed) <= 1:
-        counts = [source.key.count for source in scenario.sources if source.key is not None]
-        prefix = next(iter(keyed), "")
-        return arrived.key, max(counts, default=0), lambda code: f"{prefix}{code}"
-    # different prefixes may give the same text
-    codes = np.full(len(arrived.key), -1, dtype=np.int32)
-    known: dict[str, int] = {}
-    for i, source in enumerate(scenario.sources):
-        if source.key is not None:
-            mine = arrived.source == i
-            there, which = np.unique(arrived.key[mine], return_inverse=True)
-            texts = map(source.key.text, there.tolist())
-            made = np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int32)
-            codes[mine] = made[which]
-    return codes, len(known), list(known).__getitem__
