@@ -81,7 +81,7 @@ class Exponential(Distribution):
         return 1.0
 
     def _draw(self, rng: np.random.Generator, size: int) -> FloatArray:
-        return rng.exponential(self.mean, size)
+        return rng.standard_exponential(size) * self.mean  # the same numbers, more quickly
 
     def _cdf(self, x: FloatArray) -> FloatArray:
         return -np.expm1(-x / self.mean)
