@@ -223,6 +223,7 @@ def run_log(w: LogWorld) -> int:
         w.delay, w.delays, w.s_delayed, w.w_last, w.w_first, w.w_end, w.f_behind, w.f_source,
         w.f_broker, brokers,
     )  # fmt: skip
+    instant = w.delay == NONE and followers == 0
     arrived = 0  # events
     made = 0  # batches
     oldest = 0  # batch that may linger
@@ -266,6 +267,8 @@ def run_log(w: LogWorld) -> int:
             break
         clock[NOW] = now
         end, at = 0, 0  # of the agenda
+        straight = False
+        b, p, q = -1, 0, 0
         # -- it happens
         if kind == -1:
             more = True
@@ -312,7 +315,10 @@ def run_log(w: LogWorld) -> int:
                     if (w.s_produced[s] >= batch and full) or w.s_produced[s] >= 2 * batch:
                         w.s_current[s] = -1
                         w.s_produced[s] = 0
-                if full or w.b_state[b] == READY:
+                more = arrived < n and w.follows[arrived]
+                ready = full or w.b_state[b] == READY
+                straight = ready and instant and end == 0 and not more and b == w.q_first[q]
+                if ready and not straight:
                     if w.q_due[q] == 0:
                         w.q_due[q] = 1
                         w.s_due[s, w.s_dues[s]] = p
@@ -321,19 +327,20 @@ def run_log(w: LogWorld) -> int:
                         w.s_soon[s] = 1
                         agenda[end] = s * ACTIONS + SEND
                         end += 1
-                more = arrived < n and w.follows[arrived]
         elif kind == -2:
             b = oldest
             oldest += 1
             w.b_state[b] = READY
             s, p = w.source[w.b_first[b]], w.partition[w.b_first[b]]
             q = s * partitions + p
-            if w.q_due[q] == 0:
-                w.q_due[q] = 1
-                w.s_due[s, w.s_dues[s]] = p
-                w.s_dues[s] += 1
-            agenda[end] = s * ACTIONS + SEND
-            end += 1
+            straight = instant
+            if not straight:
+                if w.q_due[q] == 0:
+                    w.q_due[q] = 1
+                    w.s_due[s, w.s_dues[s]] = p
+                    w.s_dues[s] += 1
+                agenda[end] = s * ACTIONS + SEND
+                end += 1
         elif kind == DONE:
             m = subject
             row = w.m_hand[m]
@@ -414,6 +421,28 @@ def run_log(w: LogWorld) -> int:
             w.w_first[subject] = w.f_behind[f]
             agenda[end] = f * ACTIONS + (ANSWERED if subject & 1 else REACH)
             end += 1
+        if straight:
+            # the only batch that is sent now arrives and is confirmed in this instant
+            w.q_first[q] = -1
+            w.q_last[q] = -1
+            w.b_state[b] = SENT
+            w.b_written[b] = now
+            if w.p_last[p] < 0:
+                w.p_first[p] = b
+            else:
+                w.b_behind[w.p_last[p]] = b
+            w.p_last[p] = b
+            w.p_length[p] += b_count[b]
+            w.p_high[p] = w.p_length[p]
+            live += b_count[b] * groups
+            in_flight -= b_count[b]
+            e = w.b_first[b]
+            while e >= 0:
+                w.published[e] = now
+                e = follower[e]
+            end = wake(w.owner, w.m_waits, groups, partitions, p, agenda, end)
+            if live == 0 and stopped and in_flight == 0:
+                finished = True
         # -- what follows
         while at < end:
             what, subject = agenda[at] & 3, agenda[at] >> 2
