@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from .events import EVENTS
 from .figure import draw
 from .first_use import first_and_later
 from .report import Bar, Results, growth_bar, machine, page, speed_bars
@@ -114,7 +115,7 @@ def _say(text: str) -> None:
 
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
-    names = [*(workload.name for workload in WORKLOADS), *PARTS]
+    names = [*(workload.name for workload in (*WORKLOADS, *EVENTS)), *PARTS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="100 000 requests, one round")
     parser.add_argument(
@@ -134,11 +135,11 @@ def main() -> int:
     told = arguments()
     rounds = told.rounds or (1 if told.quick else 3)
     results = Results(QUICK if told.quick else Sizes(), rounds)
-    wanted = set(told.only or [workload.name for workload in WORKLOADS])
+    wanted = set(told.only or [workload.name for workload in (*WORKLOADS, *EVENTS)])
     parts = set(told.only or PARTS)
     _say(machine())
     gc.freeze()  # what was imported is no rubbish: a script of its own would not have it either
-    for workload in WORKLOADS:
+    for workload in (*WORKLOADS, *EVENTS):
         if workload.name in wanted:
             measure_speed(results, workload)
     if "growth" in parts:
@@ -146,7 +147,7 @@ def main() -> int:
             if not workload.servers:
                 measure_growth(results, workload)
     if "first use" in parts:
-        for workload in WORKLOADS:
+        for workload in (*WORKLOADS, *EVENTS[:1], *EVENTS[-1:]):  # both logs are one family
             measure_first_use(results, workload)
     if "surroundings" in parts:
         measure_surroundings(results)

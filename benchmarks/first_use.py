@@ -12,6 +12,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from .events import EVENTS
 from .sides import compiled
 from .timing import MissingError, seconds
 from .workloads import WORKLOADS
@@ -51,7 +52,8 @@ def _child(name: str, cache: str) -> float:
 
 def main() -> int:
     """Run one workload once and print the seconds."""
-    scenario = {workload.name: workload for workload in WORKLOADS}[sys.argv[1]].scenario()
+    workloads = {workload.name: workload for workload in (*WORKLOADS, *EVENTS)}
+    scenario = workloads[sys.argv[1]].scenario()
     print(seconds(partial(compiled, scenario, 1_000, 1)))
     return 0
 
