@@ -68,8 +68,8 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
         work = float(np.mean([_seconds(crew, carried) for crew in crews]))
         rows.append((name, rate, work, workers, rate * work / capacity))
     for load in offered_events(flows, scenario.channels, scenario.subscribers):
-        busy = load.rate * load.work / load.workers
-        rows.append((load.queue, load.rate, load.work, load.workers, busy))
+        busy = load.rate * load.work / load.workers if load.workers else np.nan
+        rows.append((load.part, load.rate, load.work, load.workers, busy))
     table = pd.DataFrame(
         rows, columns=["part", "arrival_rate", "work", "workers", "utilisation"]
     ).set_index("part")

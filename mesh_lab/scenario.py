@@ -253,10 +253,11 @@ class Scenario:
         Returns
         -------
         DataFrame
-            One row a queue, service or message queue with consumers: `arrival_rate` (requests per
-            second, visits counted), `work` (mean seconds a visit, I/O of synchronous handlers
-            included), `workers`,
-            `utilisation` (the offered load of each worker; above 1 it cannot keep up) and
+            One row a queue, service, message queue with consumers, or consumer group of a log:
+            `arrival_rate` (requests per second, visits counted), `work` (mean seconds a visit, I/O
+            of synchronous handlers included), `workers` (of a group, the members at time 0 that
+            have a partition), `utilisation` (the offered load of each worker; above 1 it cannot
+            keep up; of a group it is the mean, and a member with a hot key has more) and
             `bottleneck` (whether it is the busiest).  NaN where it cannot be known before: behind
             a closed loop, and where a user's function decides how long work takes.
 

@@ -35,9 +35,59 @@ def test_the_high_watermark_is_the_least_log_end_in_sync() -> None:
     assert (p.copied(2, 1), p.high) == (True, 1)
     assert (p.shrink(2), p.high, p.isr) == (True, 3, [0, 1])
     p.append(messages(3), producer=0)
-    assert (p.copied(2, 3), p.isr) == (False, [0, 1])  # not everything yet
-    assert (p.copied(2, 4), p.isr, p.high) == (False, [0, 1, 2], 3)
-    assert (p.copied(1, 4), p.high) == (True, 4)
+    assert (p.copied(2, 2), p.isr) == (False, [0, 1])  # below the high watermark
+    assert (p.copied(2, 3), p.isr, p.high) == (False, [0, 1, 2], 3)  # not everything, but enough
+    assert (p.copied(1, 4), p.high) == (False, 3)
+    assert (p.copied(2, 4), p.high) == (True, 4)
+
+
+def test_the_high_watermark_of_a_leader_alone_waits_for_who_catches_up() -> None:
+    p = Partition(0, [0, 1])
+    p.shrink(1)
+    p.append(messages(0, 1), producer=0)
+    assert p.high == 2  # nobody to wait for
+    assert (p.copied(1, 1), p.isr) == (False, [0])
+    p.append(messages(2), producer=0)
+    assert p.high == 2
+    assert (p.copied(1, 2), p.isr, p.high) == (False, [0, 1], 2)
+    assert (p.copied(1, 3), p.high) == (True, 3)
+
+
+def test_the_high_watermark_waits_no_more_for_who_fails_again() -> None:
+    p = Partition(0, [0, 1])
+    p.shrink(1)
+    p.append(messages(0, 1), producer=0)
+    p.copied(1, 1)
+    p.append(messages(2), producer=0)
+    assert (p.high, p.shrink(1), p.high) == (2, True, 3)
+
+
+def test_a_new_leader_waits_for_nobody_who_has_not_copied_from_it() -> None:
+    p = Partition(0, [0, 1, 2])
+    p.shrink(2)
+    p.append(messages(0, 1), producer=0)
+    p.copied(1, 2)
+    p.copied(2, 1)
+    p.shrink(0)
+    p.elect({1, 2})
+    p.append(messages(2), producer=0)
+    assert (p.isr, p.high) == ([1], 3)
+
+
+def test_nobody_is_in_sync_without_what_a_new_leader_brings() -> None:
+    """Broker 1 leads with 2 records; the second may have been confirmed, as far as it knows."""
+    p = Partition(0, [0, 1, 2, 3])
+    p.append(messages(0), producer=0)
+    p.shrink(3)
+    p.append(messages(1), producer=0)
+    p.copied(1, 2)
+    p.copied(2, 1)
+    p.shrink(0)
+    assert p.elect({1, 2, 3}) == []
+    assert (p.leader, p.isr, p.high, p.start) == (1, [1, 2], 1, 2)
+    p.append(messages(2), producer=0)
+    assert (p.copied(3, 1), p.isr) == (False, [1, 2])
+    assert (p.copied(3, 2), p.isr) == (False, [1, 2, 3])
 
 
 def test_the_last_in_sync_replica_stays() -> None:
@@ -186,6 +236,24 @@ def test_min_insync_refuses_what_only_one_broker_would_have() -> None:
     assert all(8.5 < t < 10.0 for t, _ in ends[6:])
     # given up is not the same as not written: 2, 3 and 4 are in the leader's log
     assert [row[0] for row in rows(made, "number")] == [0, 1, 2, 3, 4, 6, 7]
+
+
+def test_a_follower_catches_up_with_a_leader_that_never_rests() -> None:
+    """Broker 1 is away from 2.1 to 4.1, broker 0 alone in sync; at 6.1 broker 0 fails for good."""
+    made = run(
+        failing(
+            "all", replica_delay=0.55, failover=0.25, broker_outages=((1, 2.1, 4.1), (0, 6.1, 20.0))
+        ),
+        READER,
+        events=32,
+        gap=0.2,
+    )
+    ends = [t for t, _ in confirmed(made)]
+    assert ends[19:23] == [4.0, 4.2, 4.4, 4.6]  # at once, by broker 0 alone
+    # the first copy comes at 4.65, without events 20 to 22; the fourth, with 22, at 5.15
+    assert ends[23:27] == [5.35, 5.55, 5.75, 5.95]
+    assert ends[27:] == [6.35, 6.35, 6.35, 6.35, 6.4]  # broker 1 leads, since it was in sync
+    assert not len(made.lost("g"))
 
 
 @pytest.mark.parametrize("unclean", [False, True])

@@ -258,6 +258,31 @@ def test_the_load_of_consumers_is_known_before() -> None:
     )
 
 
+def test_the_load_of_the_groups_of_a_log_is_known_before() -> None:
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=10.0, to="log", subject="order"),
+        ml.Log("log", partitions=3),
+        ml.ConsumerGroup("g", source="log", work=takes(0.1), members=5, to={"news": 0.5}),
+        ml.ConsumerGroup("late", source="log", work=takes(0.1), members=0,
+                         changes=(ml.JoinGroup(at=1.0, member=0),)),
+        ml.Topic("news"),
+        ml.MessageQueue("of g", topic="news", pattern="g"),
+        ml.MessageQueue("of orders", topic="news", pattern="order"),
+        ml.Consumer("c", source="of g", work=takes(0.1), to="again"),
+        ml.Consumer("d", source="of orders", work=takes(0.1)),
+        ml.Log("again"),
+        ml.ConsumerGroup("h", source="again", work=takes(0.1), members=2),
+    )  # fmt: skip
+    load = scenario.check()
+    assert list(load.index) == ["of g", "of orders", "g", "late", "h"]
+    assert load["arrival_rate"].tolist() == pytest.approx([5.0, 0.0, 10.0, 10.0, 5.0])
+    assert load["workers"].tolist() == [1, 1, 3, 0, 2]
+    assert load["utilisation"].tolist() == pytest.approx(
+        [0.5, 0.0, 1 / 3, np.nan, 0.25], nan_ok=True
+    )
+    assert load["bottleneck"].tolist() == [True, False, False, False, False]
+
+
 def test_a_run_is_saved_with_its_deliveries(tmp_path: Path) -> None:
     for requests in (3, 60):  # fewer, and more, visits than deliveries
         run = ml.simulate(EVERYTHING, requests=requests, seed=1)

@@ -291,6 +291,9 @@ def test_a_number_of_scenarios_that_is_none_is_told(
     assert f"N={many} is no number of scenarios" in capsys.readouterr().err
 
 
+OF_LOOPS = ("compiled", "log", "queue")
+
+
 def test_the_differential_check_plants_its_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
 
@@ -301,7 +304,7 @@ def test_the_differential_check_plants_its_faults(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(commands, "ensure", lambda: Path(sys.executable))
     monkeypatch.setattr(commands, "_call", call)
     assert commands.main(["differential"]) == 3
-    assert ran == [("tests.differential_compiled", "5000", "--faults")]
+    assert ran == [(f"tests.differential_{of}", "5000", "--faults") for of in OF_LOOPS]
 
 
 def test_an_interruption_is_told_and_exits_as_the_shell_expects(

@@ -21,6 +21,7 @@ from .environment import ROOT, SetupError, ensure
 __all__ = ["TEST_STEPS", "Step", "jupyter_command", "main"]
 
 Ensure = Callable[..., Path]
+DIFFERENTIALS = tuple(f"tests.differential_{of}" for of in ("compiled", "log", "queue"))
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 
 
@@ -164,7 +165,9 @@ def differential(ready: Ensure, rest: list[str]) -> int:
     many = rest or ["5000"]
     if not many[0].isdecimal() or int(many[0]) < 1:
         raise CommandError(f"N={many[0]} is no number of scenarios: give a whole number above 0.")
-    return _call(ready(), ("tests.differential_compiled", *many, "--faults"))
+    python = ready()
+    codes = [_call(python, (check, *many, "--faults")) for check in DIFFERENTIALS]
+    return max(codes)
 
 
 def browser(ready: Ensure, rest: list[str]) -> int:

@@ -4,7 +4,7 @@ A follower has what its leader appended after the declared delay (of one fetch).
 down takes its connections with it at once; the controller notices `failover` seconds later, takes
 it out of the in-sync replicas, and lets others lead.  Until then its partitions cannot be written
 or read.  One that is back earlier goes on as it was.  One that comes back later copies what it
-missed, and is in sync again when it has everything.  What a broker has written survives its
+missed, and joins the in-sync replicas again (`partition`).  What a broker has written survives its
 failure (its process dies, not its disk).  Leadership stays where it is after a recovery: Kafka's
 periodic return to the preferred leader is left out.
 """

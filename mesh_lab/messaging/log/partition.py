@@ -4,9 +4,20 @@ The leader appends.  Followers copy from it.  The *in-sync replicas* (ISR) are t
 up; the *high watermark* is the smallest log end among them, and consumers read below it only.  When
 the leader is gone, one of the in-sync replicas leads: its log is the log from then on, and what it
 had not copied yet is cut off everywhere.  So a record is safe once every in-sync replica has it,
-which is what ``acks=all`` waits for, and ``acks=1`` does not.  (Kafka's documentation, design
-chapter, "Replication", recalled; read was its summary: a write is confirmed when all in-sync
-replicas have it, and refused when there are fewer than the minimum.)
+which is what ``acks=all`` waits for, and ``acks=1`` does not.
+
+A follower that has fallen out of sync joins again when its log end is at or beyond the high
+watermark and the start of the leader's epoch: it need not have everything, which under steady
+writing it never would.  Where the leader is alone in sync, the high watermark is the leader's own
+log end and would run ahead of the follower for ever; so it waits for one that has copied up to
+where the leader was a moment ago (KAFKA-4485).  Both rules are ``isFollowerInSync`` and
+``maybeIncrementLeaderHW`` of Kafka's ``Partition.scala``, read.  Left out is
+``replica.lag.time.max.ms``: Kafka takes out a follower that is behind for so long, and waits for
+one that was away for less already before its first copy.
+
+The high watermark moves on even if fewer than ``min_insync`` replicas are in sync, as it did in
+Kafka before 3.7.  Since then it stands still (KAFKA-15583, "strict min ISR"), which is what
+eligible leader replicas are built on (KIP-966; on by default in new clusters since 4.1).
 
 A record carries its producer's sequence number.  With idempotence, the leader takes a batch only
 if it follows the last one of that producer; one that it has already is confirmed once more and
@@ -92,6 +103,10 @@ class Partition:
     (False, 0)
     >>> partition.copied(2, 2), partition.high
     (True, 2)
+    >>> partition.shrink(2), partition.high
+    (True, 3)
+    >>> partition.copied(2, 3), partition.isr
+    (False, [0, 1, 2])
     >>> [record.offset for record in partition.elect({1, 2})]  # broker 1 leads: nothing is cut
     []
     """
@@ -105,6 +120,8 @@ class Partition:
         self.ends = dict.fromkeys(replicas, 0)
         self.high = 0
         self.epoch = 0  # how often the leader has changed
+        self.start = 0  # the log end at which the leader's epoch began
+        self._joining: set[int] = set()  # back, but not at the high watermark: it waits
         self._last: dict[int, tuple[int, int]] = {}  # (epoch, sequence) by producer
 
     def append(
@@ -153,21 +170,26 @@ class Partition:
     def copied(self, broker: int, upto: int) -> bool:
         """Note that a follower has everything below `upto`; True if the high watermark moved.
 
-        One that had fallen behind is in sync again when it has all that the leader has.
+        One that had fallen out of sync joins again at the high watermark, if that is in the epoch
+        of this leader.  What lies between the two might be confirmed already: the leader has it
+        from its predecessor, and who led next without it would lose it.
         """
-        self.ends[broker] = max(self.ends[broker], min(upto, len(self.log)))
-        if broker not in self.isr and self.ends[broker] == len(self.log):
-            self.isr.append(broker)
+        end = self.ends[broker] = max(self.ends[broker], min(upto, len(self.log)))
+        if broker not in self.isr:
+            if end >= max(self.high, self.start):
+                self.isr.append(broker)
+            else:
+                self._joining.add(broker)
         return self._advance()
 
     def shrink(self, broker: int) -> bool:
-        """Take a broker out of the in-sync replicas, but never the last one.
+        """Take a broker out of the in-sync replicas, but never the last one; wait for it no more.
 
         Returns whether the high watermark moved.
         """
-        if self.isr == [broker] or broker not in self.isr:
-            return False
-        self.isr.remove(broker)
+        self._joining.discard(broker)
+        if broker in self.isr and self.isr != [broker]:
+            self.isr.remove(broker)
         return self._advance()
 
     def elect(self, alive: Collection[int], *, unclean: bool = False) -> list[Record]:
@@ -185,7 +207,8 @@ class Partition:
         self.epoch += 1
         if not in_sync:
             self.isr = [self.leader]
-        end = self.ends[self.leader]
+        self._joining.clear()
+        end = self.start = self.ends[self.leader]
         cut = self.log[end:]
         del self.log[end:]
         for record in cut:
@@ -208,5 +231,6 @@ class Partition:
     def _advance(self) -> bool:
         before = self.high
         if self.leader is not None:
-            self.high = max(before, min(self.ends[broker] for broker in self.isr))
+            heeded = self._joining.union(self.isr)
+            self.high = max(before, min(self.ends[broker] for broker in heeded))
         return self.high > before
