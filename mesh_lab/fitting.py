@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .balancing import Balancer
 from .errors import ScenarioError
-from .messaging.checks import check_messaging
+from .messaging.checks import check_messaging, who_takes_from
 from .sources.merge import Merge
 from .stations.handler import shares
 from .stations.queue import Queue
@@ -77,9 +77,10 @@ def _check_destinations(scenario: Scenario) -> None:
     queues = [part.name for part in scenario.stations if isinstance(part, Queue)]
     for handler in scenario.handlers:
         if handler.source not in queues:
+            channels = {channel.name: channel for channel in scenario.channels}
             raise ScenarioError(
                 f"{called(handler)}, source: there is no queue {handler.source!r}"
-                f"{perhaps(handler.source, queues)}"
+                f"{who_takes_from(channels.get(handler.source)) or perhaps(handler.source, queues)}"
             )
 
 

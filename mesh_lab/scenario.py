@@ -57,9 +57,17 @@ class Scenario:
     def __init__(self, *parts: Part) -> None:
         for part in parts:
             if not isinstance(part, Part):
+                from .replicated import Cluster
+
                 raise ScenarioError(
-                    f"{part!r} is not a part; a scenario is made of sources, queues, handlers "
-                    "and services, or of message queues, topics, logs and their consumers"
+                    f"{part!r} is not a part; "
+                    + (
+                        "a cluster runs by itself: ml.replicated.simulate(cluster, writes=..., "
+                        "reads=..., seed=...)"
+                        if isinstance(part, Cluster)
+                        else "a scenario is made of sources, queues, handlers and services, or of "
+                        "message queues, topics, logs and their consumers"
+                    )
                 )
             if type(part) in (Source, OpenSource):
                 raise ScenarioError(

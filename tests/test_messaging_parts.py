@@ -56,6 +56,27 @@ MISFITS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ml.Scenario(ticks("q"), Q, ml.Consumer("c", source="p", work=WORK)),
         "Consumer 'c', source: there is no message queue 'p'",
     ),
+    "a consumer of a log": (
+        lambda: ml.Scenario(ticks("log"), ml.Log("log"), ml.Consumer("c", source="log", work=WORK)),
+        "there is no message queue 'log'; 'log' is a log, which a ConsumerGroup reads",
+    ),
+    "a consumer of a topic": (
+        lambda: ml.Scenario(ticks("t"), ml.Topic("t"), ml.MessageQueue("q", topic="t"),
+                            ml.Consumer("c", source="t", work=WORK)),
+        "there is no message queue 't'; 't' is a topic: take from a MessageQueue(..., topic=...)",
+    ),
+    "a group of a queue": (
+        lambda: ml.Scenario(ticks("q"), Q, ml.ConsumerGroup("g", source="q", work=WORK)),
+        "there is no log 'q'; 'q' is a message queue, which a Consumer takes from",
+    ),
+    "a handler of a message queue": (
+        lambda: ml.Scenario(ticks("q"), Q, ml.Handler("h", source="q", work=WORK)),
+        "there is no queue 'q'; 'q' is a message queue, which a Consumer takes from",
+    ),
+    "a cluster": (
+        lambda: ml.Scenario(ticks("db"), ml.Cluster("db")),
+        "Cluster('db') is not a part; a cluster runs by itself: ml.replicated.simulate(",
+    ),
     "no such dead letters": (
         lambda: ml.Scenario(ticks("q"), ml.MessageQueue("q", dead_letter="daed"),
                             ml.MessageQueue("dead")),
@@ -278,7 +299,7 @@ def test_the_load_of_the_groups_of_a_log_is_known_before() -> None:
     assert load["arrival_rate"].tolist() == pytest.approx([5.0, 0.0, 10.0, 10.0, 5.0])
     assert load["workers"].tolist() == [1, 1, 3, 0, 2]
     assert load["utilisation"].tolist() == pytest.approx(
-        [0.5, 0.0, 1 / 3, np.nan, 0.25], nan_ok=True
+        [0.5, 0.0, 1 / 3, float("nan"), 0.25], nan_ok=True
     )
     assert load["bottleneck"].tolist() == [True, False, False, False, False]
 

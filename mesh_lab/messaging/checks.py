@@ -19,7 +19,7 @@ from .queue import MessageQueue
 from .redrive import Redrive
 from .topic import Topic
 
-__all__ = ["check_messaging"]
+__all__ = ["check_messaging", "who_takes_from"]
 
 Perhaps = Callable[[object, Sequence[str]], str]
 
@@ -51,6 +51,17 @@ def check_messaging(
         _check_brought(source, _all_from(places & set(known), following), queues, subscribers)
 
 
+def who_takes_from(channel: Channel | None) -> str:
+    """Return the end of an error about a part that takes from a channel of another kind."""
+    if isinstance(channel, Log):
+        return f"; {channel.name!r} is a log, which a ConsumerGroup reads"
+    if isinstance(channel, MessageQueue):
+        return f"; {channel.name!r} is a message queue, which a Consumer takes from"
+    if isinstance(channel, Topic):
+        return f"; {channel.name!r} is a topic: take from a MessageQueue(..., topic=...)"
+    return ""
+
+
 def _called(part: Any) -> str:
     return f"{type(part).__name__} {part.name!r}"
 
@@ -65,8 +76,10 @@ def _check_names(
 
     def find(part: Any, field: str, name: str, among: Sequence[str], what: str) -> None:
         if name not in among:
+            end = who_takes_from(known.get(name)) if field == "source" else ""
             raise ScenarioError(
-                f"{_called(part)}, {field}: there is no {what} {name!r}{perhaps(name, list(among))}"
+                f"{_called(part)}, {field}: there is no {what} {name!r}"
+                f"{end or perhaps(name, list(among))}"
             )
 
     for subscriber in subscribers:
