@@ -285,7 +285,11 @@ class Run:
     def delivery_report(self) -> pd.DataFrame:
         """Return what became of the events of each subscriber, one row each.
 
-        See `mesh_lab.messaging.report.report` for the columns.
+        A message queue is a subscriber, and so is a consumer group of a log.  Every event that was
+        meant for it is in one of the columns `once`, `doubled` (handled so often), `lost`, `dead`
+        (moved to the dead letters), `moved` (by a redrive), `refused` (the publisher was told) and
+        `in_flight`; beside them stand `published`, `delivered` (all attempts) and `out_of_order`.
+        See `mesh_lab.messaging.report`.  How long events waited is in `deliveries`.
         """
         from .messaging.report import report
 
@@ -294,19 +298,28 @@ class Run:
         return table[(table["published"] > 0) | ~table.index.isin(silent)]
 
     def lost(self, name: str) -> pd.DataFrame:
-        """Return the events that subscriber `name` will never handle, and why."""
+        """Return the events that subscriber `name` will never handle, and why.
+
+        `name` is a message queue (not its consumer) or a consumer group (not its log).
+        """
         from .messaging.report import lost
 
         return lost(self._delivered(), name)
 
     def doubled(self, name: str) -> pd.DataFrame:
-        """Return the events that subscriber `name` has handled more than once."""
+        """Return the events that subscriber `name` has handled more than once.
+
+        `name` is a message queue or a consumer group, as for `lost`.
+        """
         from .messaging.report import doubled
 
         return doubled(self._delivered(), name)
 
     def reordered(self, name: str) -> pd.DataFrame:
-        """Return the events that subscriber `name` has handled after a later one of their key."""
+        """Return the events that subscriber `name` has handled after a later one of their key.
+
+        `name` is a message queue or a consumer group, as for `lost`.
+        """
         from .messaging.report import reordered
 
         return reordered(self._delivered(), name)
@@ -314,7 +327,9 @@ class Run:
     def lag(self, name: str, partition: int | None = None) -> pd.DataFrame:
         """Return how many records consumer group `name` has not committed yet, over time.
 
-        See `mesh_lab.messaging.log.lag.lag` for the columns.
+        Columns `time` and `lag`: the number holds until the next row.  All partitions together, or
+        one.  What was handled and not committed yet counts, as in the tools of Kafka: with the
+        default ``commit="after"`` a group that has nothing left to do lags some 5 s of events.
         """
         from .messaging.log.lag import lag
 
@@ -345,6 +360,10 @@ class Run:
 
         Mean and percentiles are over what ended ``ok``; what ended otherwise is counted beside
         them, by outcome.  See `mesh_lab.summary.summarise`.
+
+        An event that is published into a message queue, topic or log has ended, here, when it is
+        stored or confirmed: that is what its publisher waits for.  (The same goes for `latencies`,
+        and for what `mesh_lab.compare` compares.)  When it was handled is in `deliveries`.
         """
         from .summary import summarise
 

@@ -36,7 +36,9 @@ class Backoff:
     cap : float, optional
         Seconds at most; needed where pauses grow.
     jitter : str
-        ``"none"``, ``"full"``, ``"equal"`` or ``"decorrelated"``; see above.
+        ``"none"``; ``"full"``: uniform between 0 and the pause; ``"equal"``: half of the pause,
+        and uniform up to the other half; ``"decorrelated"``: uniform between `base` and 3 times
+        the last pause, `cap` at most.
     growth : str
         ``"exponential"``: twice as long each time; ``"fixed"``: always `base`.
     limit : int, optional

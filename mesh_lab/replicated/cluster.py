@@ -52,6 +52,11 @@ class Cluster:
     probability.  Data and hints are on disk: a node that fails keeps them, one that leaves takes
     them with it.
 
+    A read that asked a node of which nobody knows yet that it is down ends in a timeout.  Cassandra
+    would mostly save it: by default it asks one more replica when an answer is slower than 99 % are
+    (``speculative_retry``), where there is one that it has not asked.  ``detection=0.0`` is nearer
+    to that.
+
     Parameters
     ----------
     name : str

@@ -59,8 +59,13 @@ class ConsumerGroup(Subscriber):
         poll.
     reset : str
         Where to begin without a committed offset: ``"latest"`` or ``"earliest"``.
-    heartbeat, session_timeout, max_poll_interval : float
-        Seconds; see `mesh_lab.messaging.log.group`.
+    heartbeat : float
+        Seconds between the heartbeats of a member; with them it learns of a rebalance.
+    session_timeout : float
+        Seconds without a heartbeat after which a member is taken for dead.
+    max_poll_interval : float
+        Seconds without a poll after which a member is put out of the group, and for which a
+        rebalance waits for members to join.
     initial_delay : float
         Seconds that the coordinator waits for more members when the first has joined (Kafka's
         brokers: 3).

@@ -51,7 +51,7 @@ class Log(Channel):
         Seconds until a follower has what the leader appended.
     failover : float
         Seconds until a broker's failure is noticed and others lead (Kafka with KRaft: 9 s,
-        ``broker.session.timeout.ms``, recalled).
+        ``broker.session.timeout.ms``).
     unclean : bool
         Whether a replica that was not in sync may lead when no other is there.
     broker_outages : tuple of (broker, from, until)

@@ -44,7 +44,7 @@ class Producer:
         Events in a full batch.  Kafka counts 16 384 bytes: 16 events of a kilobyte.
     linger : float
         Seconds that a batch waits to become fuller.  0 was the default before Kafka 4.0, which
-        made it 5 ms (recalled).
+        made it 5 ms.
     acks : "all", 1 or 0
         Who must have an event before it is confirmed: all in-sync replicas, the leader, nobody.
     retries : int, optional
@@ -54,8 +54,11 @@ class Producer:
         ``"all"`` and `in_flight` is 5 at most.
     in_flight : int
         Unanswered requests to a broker.
-    request_timeout, delivery_timeout, retry_backoff : float
-        Seconds; see `mesh_lab.messaging.log.producer`.
+    request_timeout, delivery_timeout : float
+        Seconds after which a request without an answer is sent again, and after which a batch is
+        given up, since it was begun.
+    retry_backoff : float
+        Seconds before a request that failed is sent again.
     delay : float, Distribution or None
         Seconds that a request, and its answer, takes; None for no time at all.
     loss : float
