@@ -174,7 +174,7 @@ def _world(
         replication=log.replication,
         groups=len(groups),
         batch=min(rules.batch, n + 1),
-        in_flight=rules.in_flight,
+        most_in_flight=rules.in_flight,
         acks=2 if rules.acks == "all" else rules.acks,
         stops=int(arrived.stops),
         delay=delay,

@@ -51,8 +51,8 @@ class LogWorld(NamedTuple):
     ----------
     n, partitions, brokers, replication, groups : int
         How many there are; `n` events.
-    batch, in_flight, poll_most, late : int or float
-        As declared.
+    batch, most_in_flight : int
+        Of the producer, as declared.
     acks : int
         Who confirms: 0 nobody, 1 the leader, 2 all replicas.
     stops : int
@@ -97,7 +97,7 @@ class LogWorld(NamedTuple):
     replication: int
     groups: int
     batch: int
-    in_flight: int
+    most_in_flight: int
     acks: int
     stops: int
     delay: int
@@ -213,26 +213,49 @@ def begin(w: LogWorld) -> None:
 
 def run_log(w: LogWorld) -> int:
     """Let everything happen until the run is over; return why it is."""
-    c, clock, agenda = w.counter, w.clock, w.agenda
-    times, keys, whats = w.event_time, w.event_key, w.event_what
-    n, partitions, brokers, groups = w.n, w.partitions, w.brokers, w.groups
-    batch, acks, linger, until = w.batch, w.acks, w.linger, w.until
-    follower, b_follower, b_count = w.follower, w.b_follower, w.b_count
-    followers = w.replication - 1
+    c, times, keys, whats = w.counter, w.event_time, w.event_key, w.event_what
+    # each look into the world costs the compiler as much as the world is large
+    n, partitions, brokers, replication = w.n, w.partitions, w.brokers, w.replication
+    groups, batch, most_in_flight, acks = w.groups, w.batch, w.most_in_flight, w.acks
+    stops, delay, linger, request_timeout = w.stops, w.delay, w.linger, w.request_timeout
+    delivery_timeout, replica_delay, until = w.delivery_timeout, w.replica_delay, w.until
+    clock, agenda, made, source, follows = w.clock, w.agenda, w.made, w.source, w.follows
+    partition, published, follower, delays = w.partition, w.published, w.follower, w.delays
+    uniforms, works, b_created, b_written = w.uniforms, w.works, w.b_created, w.b_written
+    b_sequence, b_first, b_count, b_follower = w.b_sequence, w.b_first, w.b_count, w.b_follower
+    b_behind, b_end, b_flight, b_state = w.b_behind, w.b_end, w.b_flight, w.b_state
+    f_started, f_first, f_last, f_broker = w.f_started, w.f_first, w.f_last, w.f_broker
+    f_source, f_open, f_behind, f_free = w.f_source, w.f_open, w.f_behind, w.f_free
+    f_new, q_first, q_last, q_event, q_due = w.f_new, w.q_first, w.q_last, w.q_event, w.q_due
+    s_due, s_dues, s_soon, s_current = w.s_due, w.s_dues, w.s_soon, w.s_current
+    s_produced, s_drawn, s_delayed, flying = w.s_produced, w.s_drawn, w.s_delayed, w.flying
+    p_first, p_last, p_length, p_high = w.p_first, w.p_last, w.p_length, w.p_high
+    p_unwritten, ends, arrives, c_partition = w.p_unwritten, w.ends, w.arrives, w.c_partition
+    c_follower, c_upto, w_last, w_first = w.c_follower, w.c_upto, w.w_last, w.w_first
+    w_end, g_commit, g_interval, g_poll = w.w_end, w.g_commit, w.g_interval, w.g_poll
+    g_late, g_latest, g_first, owner = w.g_late, w.g_latest, w.g_first, w.owner
+    at_batch, at_event, at_left, at_offset = w.at_batch, w.at_event, w.at_left, w.at_offset
+    m_group, m_owned, m_turn, m_waits = w.m_group, w.m_owned, w.m_turn, w.m_waits
+    m_planned, m_hand, m_hands, m_polled = w.m_planned, w.m_hand, w.m_hands, w.m_polled
+    m_next, m_open, m_commit, owned, commits = w.m_next, w.m_open, w.m_commit, w.owned, w.commits
+    r_event, r_member, r_offset, r_commit = w.r_event, w.r_member, w.r_offset, w.r_commit
+    r_effect, r_written, r_delivered = w.r_effect, w.r_written, w.r_delivered
+    r_started, r_finished = w.r_started, w.r_finished
+    followers = replication - 1
     ways = (
-        w.delay, w.delays, w.s_delayed, w.w_last, w.w_first, w.w_end, w.f_behind, w.f_source,
-        w.f_broker, brokers,
+        delay, delays, s_delayed, w_last, w_first, w_end, f_behind, f_source,
+        f_broker, brokers,
     )  # fmt: skip
-    instant = w.delay == NONE and followers == 0
+    instant = delay == NONE and followers == 0
     arrived = 0  # events
-    made = 0  # batches
+    batches = 0  # batches
     oldest = 0  # batch that may linger
     flights = 0  # that there were at once, at most
     free = 0  # of them
     copies = 0
     rows = 0
     effects = 0
-    commits = c[COMMITS]
+    promised = c[COMMITS]
     in_flight = 0  # requests
     live = 0  # what else is still to come
     stopped = False
@@ -242,19 +265,17 @@ def run_log(w: LogWorld) -> int:
         if c[ROOT_IS_FREE]:
             close_root(c, times, keys, whats)
         # -- what happens next
-        now = w.made[arrived] if arrived < n else INF
+        now = made[arrived] if arrived < n else INF
         kind, subject = -1, 0
         if linger > 0.0:
-            while oldest < made and w.b_state[oldest] == SENT:
+            while oldest < batches and b_state[oldest] == SENT:
                 oldest += 1
-            if oldest < made and w.b_created[oldest] + linger <= now:
-                now = w.b_created[oldest] + linger
+            if oldest < batches and b_created[oldest] + linger <= now:
+                now = b_created[oldest] + linger
                 kind = -2
         if c[HEAP] and (
             times[0] < now
-            or (
-                times[0] == now and (kind == -1 or keys[0] < EXPIRY * RANKED + w.b_sequence[oldest])
-            )
+            or (times[0] == now and (kind == -1 or keys[0] < EXPIRY * RANKED + b_sequence[oldest]))
         ):
             now = times[0]
             kind, subject = whats[0] & 7, whats[0] >> 3
@@ -272,95 +293,95 @@ def run_log(w: LogWorld) -> int:
         # -- it happens
         if kind == -1:
             more = True
-            while more:  # what arrives together is published before anything follows
+            while more:  # what comes together is published before anything follows
                 e = arrived
                 arrived += 1
                 in_flight += 1
-                if arrived == n and w.stops:
+                if arrived == n and stops:
                     stopped = True
-                s, p = w.source[e], w.partition[e]
+                s, p = source[e], partition[e]
                 sticky = p < 0
                 if sticky:
-                    if w.s_current[s] < 0:
-                        w.s_current[s] = int(w.uniforms[s, w.s_drawn[s]] * partitions)
-                        w.s_drawn[s] += 1
-                    p = w.s_current[s]
-                    w.partition[e] = p
+                    if s_current[s] < 0:
+                        s_current[s] = int(uniforms[s, s_drawn[s]] * partitions)
+                        s_drawn[s] += 1
+                    p = s_current[s]
+                    partition[e] = p
                 q = s * partitions + p
-                b = w.q_last[q]
+                b = q_last[q]
                 if b < 0 or b_count[b] >= batch:
-                    fresh = made
-                    made += 1
+                    fresh = batches
+                    batches += 1
                     if b < 0:
-                        w.q_first[q] = fresh
+                        q_first[q] = fresh
                     else:
                         b_follower[b] = fresh
-                    w.q_last[q] = fresh
+                    q_last[q] = fresh
                     b = fresh
                     b_follower[b] = -1
-                    w.b_created[b] = now
-                    w.b_state[b] = READY if linger == 0.0 else FILLING
-                    w.b_first[b] = e
-                    w.b_count[b] = 1
-                    w.b_sequence[b] = c[SEQUENCE]
+                    b_created[b] = now
+                    b_state[b] = READY if linger == 0.0 else FILLING
+                    b_first[b] = e
+                    b_count[b] = 1
+                    b_sequence[b] = c[SEQUENCE]
                     c[SEQUENCE] += 1
                 else:
-                    follower[w.q_event[q]] = e
+                    follower[q_event[q]] = e
                     b_count[b] += 1
-                w.q_event[q] = e
+                q_event[q] = e
                 follower[e] = -1
                 full = b_count[b] >= batch
                 if sticky:
-                    w.s_produced[s] += 1
-                    if (w.s_produced[s] >= batch and full) or w.s_produced[s] >= 2 * batch:
-                        w.s_current[s] = -1
-                        w.s_produced[s] = 0
-                more = arrived < n and w.follows[arrived]
-                ready = full or w.b_state[b] == READY
-                straight = ready and instant and end == 0 and not more and b == w.q_first[q]
+                    s_produced[s] += 1
+                    if (s_produced[s] >= batch and full) or s_produced[s] >= 2 * batch:
+                        s_current[s] = -1
+                        s_produced[s] = 0
+                more = arrived < n and follows[arrived]
+                ready = full or b_state[b] == READY
+                straight = ready and instant and end == 0 and not more and b == q_first[q]
                 if ready and not straight:
-                    if w.q_due[q] == 0:
-                        w.q_due[q] = 1
-                        w.s_due[s, w.s_dues[s]] = p
-                        w.s_dues[s] += 1
-                    if w.s_soon[s] == 0:
-                        w.s_soon[s] = 1
+                    if q_due[q] == 0:
+                        q_due[q] = 1
+                        s_due[s, s_dues[s]] = p
+                        s_dues[s] += 1
+                    if s_soon[s] == 0:
+                        s_soon[s] = 1
                         agenda[end] = s * ACTIONS + SEND
                         end += 1
         elif kind == -2:
             b = oldest
             oldest += 1
-            w.b_state[b] = READY
-            s, p = w.source[w.b_first[b]], w.partition[w.b_first[b]]
+            b_state[b] = READY
+            s, p = source[b_first[b]], partition[b_first[b]]
             q = s * partitions + p
             straight = instant
             if not straight:
-                if w.q_due[q] == 0:
-                    w.q_due[q] = 1
-                    w.s_due[s, w.s_dues[s]] = p
-                    w.s_dues[s] += 1
+                if q_due[q] == 0:
+                    q_due[q] = 1
+                    s_due[s, s_dues[s]] = p
+                    s_dues[s] += 1
                 agenda[end] = s * ACTIONS + SEND
                 end += 1
         elif kind == DONE:
             m = subject
-            row = w.m_hand[m]
-            w.m_hand[m] = row + 1
-            w.r_finished[row] = now
-            w.r_effect[row] = effects
+            row = m_hand[m]
+            m_hand[m] = row + 1
+            r_finished[row] = now
+            r_effect[row] = effects
             effects += 1
-            g = w.m_group[m]
-            if w.g_commit[g] == AFTER:
-                w.r_commit[row] = w.m_commit[m]
-                w.m_open[m] += 1
+            g = m_group[m]
+            if g_commit[g] == AFTER:
+                r_commit[row] = m_commit[m]
+                m_open[m] += 1
             else:
                 live -= 1
                 if live == 0 and stopped and in_flight == 0:
                     finished = True
             row += 1
-            if row < w.m_hands[m]:
-                w.r_started[row] = now
-                seconds = w.works[g, w.r_event[row]]
-                if (now + seconds - w.m_polled[m]) * SURE > w.g_late[g]:
+            if row < m_hands[m]:
+                r_started[row] = now
+                seconds = works[g, r_event[row]]
+                if (now + seconds - m_polled[m]) * SURE > g_late[g]:
                     why = LEFT
                     break
                 schedule(c, clock, times, keys, whats, COMPLETION, DONE, m, seconds)
@@ -369,78 +390,78 @@ def run_log(w: LogWorld) -> int:
                 end += 1
         elif kind == REST:
             m = subject
-            w.m_planned[m] = 0
-            if w.m_waits[m] and w.m_open[m]:
-                w.m_waits[m] = 0
+            m_planned[m] = 0
+            if m_waits[m] and m_open[m]:
+                m_waits[m] = 0
                 agenda[end] = m * ACTIONS + POLL
                 end += 1
         elif kind == FORM:
             g = subject
-            for m in range(w.g_first[g], w.g_first[g + 1]):
-                for k in range(w.m_owned[m], w.m_owned[m + 1]):
-                    p = w.owned[k]
+            for m in range(g_first[g], g_first[g + 1]):
+                for k in range(m_owned[m], m_owned[m + 1]):
+                    p = owned[k]
                     mine = g * partitions + p
-                    w.owner[mine] = m
-                    if w.g_latest[g]:
+                    owner[mine] = m
+                    if g_latest[g]:
                         # what is there already is skipped
-                        high, b = w.p_high[p], -1
-                        while w.at_offset[mine] < high:
-                            b = w.p_first[p] if b < 0 else w.b_behind[b]
-                            w.at_offset[mine] += b_count[b]
-                            w.at_batch[mine] = b
+                        high, b = p_high[p], -1
+                        while at_offset[mine] < high:
+                            b = p_first[p] if b < 0 else b_behind[b]
+                            at_offset[mine] += b_count[b]
+                            at_batch[mine] = b
                         live -= high
-                w.m_waits[m] = 0
+                m_waits[m] = 0
                 agenda[end] = m * ACTIONS + POLL
                 end += 1
             if live == 0 and stopped and in_flight == 0:
                 finished = True
         elif kind == COPY:
-            p, k = w.c_partition[subject], w.c_follower[subject]
+            p, k = c_partition[subject], c_follower[subject]
             pair = p * followers + k
-            if w.c_upto[subject] > w.ends[pair]:
-                w.ends[pair] = w.c_upto[subject]
-            high = w.p_length[p]
+            if c_upto[subject] > ends[pair]:
+                ends[pair] = c_upto[subject]
+            high = p_length[p]
             for other in range(p * followers, (p + 1) * followers):
-                if w.ends[other] < high:
-                    high = w.ends[other]
-            if high > w.p_high[p]:
-                w.p_high[p] = high
-                b = w.p_unwritten[p]
-                while b >= 0 and w.b_end[b] <= high:
-                    w.b_written[b] = now
+                if ends[other] < high:
+                    high = ends[other]
+            if high > p_high[p]:
+                p_high[p] = high
+                b = p_unwritten[p]
+                while b >= 0 and b_end[b] <= high:
+                    b_written[b] = now
                     if acks == 2:
-                        f = w.b_flight[b]
-                        w.f_open[f] -= 1
-                        if w.f_open[f] == 0:
+                        f = b_flight[b]
+                        f_open[f] -= 1
+                        if f_open[f] == 0:
                             end = travel(c, clock, times, keys, whats, ways, agenda, end, f, 1)
-                    b = w.b_behind[b] if b != w.p_last[p] else -1
-                w.p_unwritten[p] = b
-                end = wake(w.owner, w.m_waits, groups, partitions, p, agenda, end)
+                    b = b_behind[b] if b != p_last[p] else -1
+                p_unwritten[p] = b
+                end = wake(owner, m_waits, groups, partitions, p, agenda, end)
         else:
-            f = w.w_first[subject]
-            w.w_first[subject] = w.f_behind[f]
+            f = w_first[subject]
+            w_first[subject] = f_behind[f]
             agenda[end] = f * ACTIONS + (ANSWERED if subject & 1 else REACH)
             end += 1
         if straight:
-            # the only batch that is sent now arrives and is confirmed in this instant
-            w.q_first[q] = -1
-            w.q_last[q] = -1
-            w.b_state[b] = SENT
-            w.b_written[b] = now
-            if w.p_last[p] < 0:
-                w.p_first[p] = b
+            # the only batch that is sent now comes and is confirmed in this instant
+            q_first[q] = -1
+            q_last[q] = -1
+            b_state[b] = SENT
+            b_written[b] = now
+            if p_last[p] < 0:
+                p_first[p] = b
             else:
-                w.b_behind[w.p_last[p]] = b
-            w.p_last[p] = b
-            w.p_length[p] += b_count[b]
-            w.p_high[p] = w.p_length[p]
+                b_behind[p_last[p]] = b
+            p_last[p] = b
+            p_length[p] += b_count[b]
+            p_high[p] = p_length[p]
             live += b_count[b] * groups
             in_flight -= b_count[b]
-            e = w.b_first[b]
+            e = b_first[b]
             while e >= 0:
-                w.published[e] = now
+                published[e] = now
                 e = follower[e]
-            end = wake(w.owner, w.m_waits, groups, partitions, p, agenda, end)
+            end = wake(owner, m_waits, groups, partitions, p, agenda, end)
             if live == 0 and stopped and in_flight == 0:
                 finished = True
         # -- what follows
@@ -449,11 +470,11 @@ def run_log(w: LogWorld) -> int:
             at += 1
             if what == SEND:
                 s = subject
-                w.s_soon[s] = 0
-                while w.s_dues[s] > 0:
+                s_soon[s] = 0
+                while s_dues[s] > 0:
                     # one flight to each broker, in the order in which partitions come to them
                     fresh = 0
-                    many, kept, due = w.s_dues[s], 0, w.s_due
+                    many, kept, due = s_dues[s], 0, s_due
                     for i in range(1, many):  # in order; most often there is one
                         p = due[s, i]
                         k = i
@@ -465,56 +486,56 @@ def run_log(w: LogWorld) -> int:
                         p = due[s, i]
                         broker = p % brokers
                         q = s * partitions + p
-                        if w.flying[s * brokers + broker] < w.in_flight:
-                            b = w.q_first[q]
+                        if flying[s * brokers + broker] < most_in_flight:
+                            b = q_first[q]
                             if b < 0 or not (
-                                w.b_state[b] == READY or b_follower[b] >= 0 or b_count[b] >= batch
+                                b_state[b] == READY or b_follower[b] >= 0 or b_count[b] >= batch
                             ):
-                                w.q_due[q] = 0
+                                q_due[q] = 0
                                 continue
-                            w.q_first[q] = b_follower[b]
+                            q_first[q] = b_follower[b]
                             if b_follower[b] < 0:
-                                w.q_last[q] = -1
+                                q_last[q] = -1
                             b_follower[b] = -1
-                            w.b_state[b] = SENT
+                            b_state[b] = SENT
                             k = 0
-                            while k < fresh and w.f_broker[w.f_new[k]] != broker:
+                            while k < fresh and f_broker[f_new[k]] != broker:
                                 k += 1
                             if k == fresh:
                                 if free > 0:
                                     free -= 1
-                                    f = w.f_free[free]
+                                    f = f_free[free]
                                 else:
                                     f = flights
                                     flights += 1
-                                w.f_new[k] = f
+                                f_new[k] = f
                                 fresh += 1
-                                w.f_broker[f] = broker
-                                w.f_source[f] = s
-                                w.f_started[f] = now
-                                w.f_first[f] = b
-                                w.f_open[f] = 0
+                                f_broker[f] = broker
+                                f_source[f] = s
+                                f_started[f] = now
+                                f_first[f] = b
+                                f_open[f] = 0
                             else:
-                                f = w.f_new[k]
-                                b_follower[w.f_last[f]] = b
-                            w.f_last[f] = b
-                            w.f_open[f] += 1
+                                f = f_new[k]
+                                b_follower[f_last[f]] = b
+                            f_last[f] = b
+                            f_open[f] += 1
                             if followers:
-                                w.b_flight[b] = f
+                                b_flight[b] = f
                         due[s, kept] = p
                         kept += 1
-                    w.s_dues[s] = kept
+                    s_dues[s] = kept
                     if fresh == 0:
                         break
                     for k in range(fresh):
-                        f = w.f_new[k]
+                        f = f_new[k]
                         if acks != 0:
-                            w.flying[s * brokers + w.f_broker[f]] += 1
+                            flying[s * brokers + f_broker[f]] += 1
                         else:
                             live += 1
                             many = confirm(
-                                now, w.f_first[f], b_follower, w.b_first, w.b_created, follower,
-                                w.published, w.delivery_timeout,
+                                now, f_first[f], b_follower, b_first, b_created, follower,
+                                published, delivery_timeout,
                             )  # fmt: skip
                             in_flight -= many
                             if many < 0:
@@ -522,129 +543,129 @@ def run_log(w: LogWorld) -> int:
                         end = travel(c, clock, times, keys, whats, ways, agenda, end, f, 0)
             elif what == REACH:
                 f = subject
-                b = w.f_first[f]
+                b = f_first[f]
                 while b >= 0:
-                    p = w.partition[w.b_first[b]]
-                    if w.p_last[p] < 0:
-                        w.p_first[p] = b
+                    p = partition[b_first[b]]
+                    if p_last[p] < 0:
+                        p_first[p] = b
                     else:
-                        w.b_behind[w.p_last[p]] = b
-                    w.p_last[p] = b
-                    w.p_length[p] += b_count[b]
-                    w.b_written[b] = NAN
+                        b_behind[p_last[p]] = b
+                    p_last[p] = b
+                    p_length[p] += b_count[b]
+                    b_written[b] = NAN
                     live += b_count[b] * groups
                     if followers == 0:
-                        w.p_high[p] = w.p_length[p]
-                        w.b_written[b] = now
-                        end = wake(w.owner, w.m_waits, groups, partitions, p, agenda, end)
+                        p_high[p] = p_length[p]
+                        b_written[b] = now
+                        end = wake(owner, m_waits, groups, partitions, p, agenda, end)
                     else:
-                        w.b_end[b] = w.p_length[p]
-                        if w.p_unwritten[p] < 0:
-                            w.p_unwritten[p] = b
+                        b_end[b] = p_length[p]
+                        if p_unwritten[p] < 0:
+                            p_unwritten[p] = b
                         for k in range(followers):
                             pair = p * followers + k
-                            arrives = now + w.replica_delay
-                            if w.arrives[pair] > arrives:
-                                arrives = w.arrives[pair]
-                            w.arrives[pair] = arrives
-                            w.c_partition[copies] = p
-                            w.c_follower[copies] = k
-                            w.c_upto[copies] = w.p_length[p]
-                            schedule(c, clock, times, keys, whats, HOP, COPY, copies, arrives - now)
+                            comes = now + replica_delay
+                            if arrives[pair] > comes:
+                                comes = arrives[pair]
+                            arrives[pair] = comes
+                            c_partition[copies] = p
+                            c_follower[copies] = k
+                            c_upto[copies] = p_length[p]
+                            schedule(c, clock, times, keys, whats, HOP, COPY, copies, comes - now)
                             copies += 1
                     if followers == 0 or acks != 2:
-                        w.f_open[f] -= 1
-                        if w.f_open[f] == 0 and acks != 0:
+                        f_open[f] -= 1
+                        if f_open[f] == 0 and acks != 0:
                             end = travel(c, clock, times, keys, whats, ways, agenda, end, f, 1)
                     b = b_follower[b]
                 if acks == 0:
-                    w.f_free[free] = f
+                    f_free[free] = f
                     free += 1
                     live -= 1
                     if live == 0 and stopped and in_flight == 0:
                         finished = True
             elif what == ANSWERED:
                 f = subject
-                s = w.f_source[f]
-                w.flying[s * brokers + w.f_broker[f]] -= 1
+                s = f_source[f]
+                flying[s * brokers + f_broker[f]] -= 1
                 many = confirm(
-                    now, w.f_first[f], b_follower, w.b_first, w.b_created, follower, w.published,
-                    w.delivery_timeout,
+                    now, f_first[f], b_follower, b_first, b_created, follower, published,
+                    delivery_timeout,
                 )  # fmt: skip
-                if many < 0 or (now - w.f_started[f]) * SURE >= w.request_timeout:
+                if many < 0 or (now - f_started[f]) * SURE >= request_timeout:
                     why = LEFT
                     break
-                w.f_free[free] = f
+                f_free[free] = f
                 free += 1
                 in_flight -= many
                 if live == 0 and stopped and in_flight == 0:
                     finished = True
-                if w.s_dues[s] > 0 and w.s_soon[s] == 0:
-                    w.s_soon[s] = 1
+                if s_dues[s] > 0 and s_soon[s] == 0:
+                    s_soon[s] = 1
                     agenda[end] = s * ACTIONS + SEND
                     end += 1
             else:
                 m = subject
-                g = w.m_group[m]
-                w.m_polled[m] = now
-                if w.g_commit[g] == AFTER and now >= w.m_next[m]:
-                    w.m_next[m] = now + w.g_interval[g]
-                    if w.m_open[m]:
-                        w.commits[w.m_commit[m]] = now
-                        w.m_commit[m] = commits
-                        w.commits[commits] = NAN
-                        commits += 1
-                        live -= w.m_open[m]
-                        w.m_open[m] = 0
+                g = m_group[m]
+                m_polled[m] = now
+                if g_commit[g] == AFTER and now >= m_next[m]:
+                    m_next[m] = now + g_interval[g]
+                    if m_open[m]:
+                        commits[m_commit[m]] = now
+                        m_commit[m] = promised
+                        commits[promised] = NAN
+                        promised += 1
+                        live -= m_open[m]
+                        m_open[m] = 0
                         if live == 0 and stopped and in_flight == 0:
                             finished = True
                 first = rows
-                room = w.g_poll[g]
-                low, many = w.m_owned[m], w.m_owned[m + 1] - w.m_owned[m]
+                room = g_poll[g]
+                low, many = m_owned[m], m_owned[m + 1] - m_owned[m]
                 for k in range(many):
-                    turn = w.m_turn[m] + k
+                    turn = m_turn[m] + k
                     if turn >= many:
                         turn -= many
-                    p = w.owned[low + turn]
+                    p = owned[low + turn]
                     mine = g * partitions + p
-                    offset = w.at_offset[mine]
-                    upto = min(offset + room, w.p_high[p])
+                    offset = at_offset[mine]
+                    upto = min(offset + room, p_high[p])
                     if offset >= upto:
                         continue
                     room -= upto - offset
-                    b, e, left = w.at_batch[mine], w.at_event[mine], w.at_left[mine]
+                    b, e, left = at_batch[mine], at_event[mine], at_left[mine]
                     while offset < upto:
                         if left == 0:
-                            b = w.p_first[p] if b < 0 else w.b_behind[b]
-                            e, left = w.b_first[b], b_count[b]
-                        w.r_event[rows] = e
-                        w.r_member[rows] = m
-                        w.r_offset[rows] = offset
-                        w.r_written[rows] = w.b_written[b]
-                        w.r_delivered[rows] = now
+                            b = p_first[p] if b < 0 else b_behind[b]
+                            e, left = b_first[b], b_count[b]
+                        r_event[rows] = e
+                        r_member[rows] = m
+                        r_offset[rows] = offset
+                        r_written[rows] = b_written[b]
+                        r_delivered[rows] = now
                         rows += 1
                         offset += 1
                         left -= 1
                         e = follower[e]
-                    w.at_batch[mine], w.at_event[mine], w.at_left[mine] = b, e, left
-                    w.at_offset[mine] = offset
+                    at_batch[mine], at_event[mine], at_left[mine] = b, e, left
+                    at_offset[mine] = offset
                     if room == 0:
-                        w.m_turn[m] = turn + 1 if turn + 1 < many else 0
+                        m_turn[m] = turn + 1 if turn + 1 < many else 0
                         break
                 if rows > first:
-                    w.m_hand[m] = first
-                    w.m_hands[m] = rows
-                    w.r_started[first] = now
-                    seconds = w.works[g, w.r_event[first]]
-                    if seconds * SURE > w.g_late[g]:
+                    m_hand[m] = first
+                    m_hands[m] = rows
+                    r_started[first] = now
+                    seconds = works[g, r_event[first]]
+                    if seconds * SURE > g_late[g]:
                         why = LEFT
                         break
                     schedule(c, clock, times, keys, whats, COMPLETION, DONE, m, seconds)
                 else:
-                    w.m_waits[m] = 1
-                    if w.m_open[m] and w.m_planned[m] == 0:
-                        w.m_planned[m] = 1
-                        rest = w.m_next[m] - now
+                    m_waits[m] = 1
+                    if m_open[m] and m_planned[m] == 0:
+                        m_planned[m] = 1
+                        rest = m_next[m] - now
                         if rest < 0.0:
                             rest = 0.0
                         schedule(c, clock, times, keys, whats, EXPIRY, REST, m, rest)
