@@ -170,7 +170,7 @@ class LiveConsumer:
         if good:
             self.queue.acked(attempt, now)
         else:
-            self.queue.nacked(attempt, now)
+            self.queue.nacked(attempt)
         self.queue.serve(now)
 
     # -- answering -------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ class LiveQueue(Storing):
             rows.end(attempt.row, say.ACKED)
         self._leave(stored)
 
-    def nacked(self, attempt: Attempt, now: float) -> None:
+    def nacked(self, attempt: Attempt) -> None:
         """Take a negative acknowledgement that has reached the broker: the event comes back."""
         if not self.down:
             self._give_back_place(attempt)

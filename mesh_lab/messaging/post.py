@@ -8,7 +8,7 @@ Planned outages, restarts and redrives count too; those that move nothing change
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -29,14 +29,33 @@ _KEPT = 1000  # columns of draws at a time, 32 kB each
 LONGEST = 1e100  # seconds; far beyond it times would add up to infinity
 
 
-class LiveChannel(Protocol):
-    """Where an event can be published: a queue, a topic, a log."""
+class LiveChannel:
+    """Where an event can be published: a queue, a topic, a log.  A place to which requests come.
 
+    Attributes
+    ----------
+    name : str
+        Of the part.
+    station : int
+        Its index among all places.
+    """
+
+    blocks = False  # a request that comes is published at once, whatever becomes of the event
     name: str
+    post: Post
+    station: int
+
+    def arrive(self, request: Request, release: Callable[[Request], None] | None = None) -> bool:
+        """Let `request` publish an event here."""
+        self.post.publish(request, self, self.station)
+        return True
+
+    def withdraw(self, request: Request) -> None:
+        """Nobody is ever blocked here."""
 
     def publish(self, message: Message, done: Callable[[int], None] | None = None) -> None:
         """Publish `message`; `done` is told the outcome (`mesh_lab.ledger.OUTCOMES`), once."""
-        ...
+        raise NotImplementedError
 
 
 class Timer(Alarm):

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..clock import EXPIRY
-from ..ledger import OK, Request
+from ..ledger import OK
 from ..ledger import REJECTED as TURNED_AWAY
 from ..ledger import UNAVAILABLE as DOWN
 from . import deliveries as say
 from .message import PAUSED, WAITS, Message, Stored
-from .post import Post
+from .post import LiveChannel, Post
 from .publishing import Publisher
 from .ready import KeyedReady, Ready
 
@@ -28,13 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Storing"]
 
-Release = Callable[[Request], None]
 
-
-class Storing:
+class Storing(LiveChannel):
     """What a message queue does with what comes in."""
-
-    blocks = False
 
     def __init__(self, post: Post, part: MessageQueue, station: int) -> None:
         self.post = post
@@ -57,14 +53,6 @@ class Storing:
         self._publisher = Publisher(post, part.name, part.link, part.retry, self.take, self.missed)
 
     # -- getting in ------------------------------------------------------------------------------
-
-    def arrive(self, request: Request, release: Release | None = None) -> bool:
-        """Let `request` publish an event here."""
-        self.post.publish(request, self, self.station)
-        return True
-
-    def withdraw(self, request: Request) -> None:
-        """Nobody is ever blocked here."""
 
     def publish(self, message: Message, done: Callable[[int], None] | None = None) -> None:
         """Publish `message` over the queue's link."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ledger import OK, REJECTED, UNAVAILABLE, Request
+from ..ledger import OK, REJECTED, UNAVAILABLE
 from ..parts import part
 from . import deliveries as say
 from .backoff import Backoff
@@ -18,7 +18,7 @@ from .base import Channel
 from .keeping import LiveQueue
 from .link import Link
 from .message import Message
-from .post import Post
+from .post import LiveChannel, Post
 from .publishing import Publisher, check_publishing
 
 __all__ = ["LiveTopic", "Topic", "fits"]
@@ -82,10 +82,8 @@ def _fits(pattern: Sequence[str], words: Sequence[str]) -> bool:
     return len(words) in reached
 
 
-class LiveTopic:
+class LiveTopic(LiveChannel):
     """A topic at work."""
-
-    blocks = False
 
     def __init__(self, post: Post, part: Topic, station: int) -> None:
         self.post = post
@@ -93,14 +91,6 @@ class LiveTopic:
         self.station = station
         self._publisher = Publisher(post, part.name, part.link, part.retry, self.take, self.missed)
         self._found: dict[str, list[LiveQueue]] = {}
-
-    def arrive(self, request: Request, release: Callable[[Request], None] | None = None) -> bool:
-        """Let `request` publish an event here."""
-        self.post.publish(request, self, self.station)
-        return True
-
-    def withdraw(self, request: Request) -> None:
-        """Nobody is ever blocked here."""
 
     def publish(self, message: Message, done: Callable[[int], None] | None = None) -> None:
         """Publish `message` over the topic's link."""

@@ -30,8 +30,6 @@ class LiveGroup(Reading):
     ----------
     ownership : list of (time, partition, member)
         Who owned what from when on; -1 for nobody.
-    rebalances : list of (begun, ended)
-        When the group was without a settled assignment.
     """
 
     def __init__(self, part: ConsumerGroup, log: LiveLog, post: Post) -> None:
@@ -40,7 +38,6 @@ class LiveGroup(Reading):
         self.offsets = Offsets(post, log.partitions)
         self.seeks: dict[int, str | float] = {}
         self.ownership: list[tuple[float, int, int]] = []
-        self.rebalances: list[tuple[float, float]] = []
         self._members: dict[int, LiveMember] = {}  # processes that live, by number
         self._known: list[LiveMember] = []  # whom the coordinator believes to be there
         self._owner: dict[int, LiveMember] = {}
@@ -192,7 +189,6 @@ class LiveGroup(Reading):
             return
         if not all(member.joined for member in self._known):
             return
-        self.rebalances.append((self._begun, self.post.now))
         self._begun = None
         topic, known = self.log.name, self._known
         cooperative = self.assignor.cooperative
@@ -268,7 +264,7 @@ class LiveGroup(Reading):
 
     # -- what the log tells ----------------------------------------------------------------------
 
-    def appended(self, partition: int, count: int) -> None:
+    def appended(self, count: int) -> None:
         """Note that so many records are there, which will be read later."""
         self.offsets.appended(count)
 

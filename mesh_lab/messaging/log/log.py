@@ -14,11 +14,10 @@ from typing import Annotated, ClassVar, Protocol
 from annotated_types import Ge, Le
 
 from ...distributions import Distribution
-from ...ledger import Request
 from ...parts import Count, NonNegative, part
 from ..base import Channel
 from ..message import Message
-from ..post import Post
+from ..post import LiveChannel, Post
 from .brokers import Brokers
 from .partition import Partition, Record
 from .partitioner import keyed_partition
@@ -109,7 +108,7 @@ class Log(Channel):
 class Reader(Protocol):
     """A group of consumers, as the log knows it."""
 
-    def appended(self, partition: int, count: int) -> None:
+    def appended(self, count: int) -> None:
         """So many records are there, which it may read later."""
 
     def grown(self, partition: Partition) -> None:
@@ -122,7 +121,7 @@ class Reader(Protocol):
         """An event that its producer believes to be safe is not there any more."""
 
 
-class LiveLog:
+class LiveLog(LiveChannel):
     """A log at work.
 
     Attributes
@@ -130,8 +129,6 @@ class LiveLog:
     partitions : list of Partition
         What is in it.
     """
-
-    blocks = False
 
     def __init__(self, part: Log, post: Post, station: int = 0) -> None:
         self.part = part
@@ -168,14 +165,6 @@ class LiveLog:
             for broker in range(self.part.broker_count)
         }
         return lambda partition, broker: columns[partition, broker]()
-
-    def arrive(self, request: Request, release: Callable[[Request], None] | None = None) -> bool:
-        """Let `request` write an event."""
-        self.post.publish(request, self, self.station)
-        return True
-
-    def withdraw(self, request: Request) -> None:
-        """Nobody is ever blocked here."""
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -238,7 +227,7 @@ class LiveLog:
             record.copy = before.copy + (not before.cut)
         batch.records = made
         for reader in self.readers:
-            reader.appended(partition.number, len(made))
+            reader.appended(len(made))
         self.brokers.appended(partition)
         if partition.high > high:
             self.grown(partition)

@@ -156,7 +156,7 @@ class LiveMember:
         now = group.post.now
         record, row = self._hands[0]
         group.rows.started[row] = now
-        seconds = group.needs(record, row)
+        seconds = group.needs(record)
         self._working = Alarm(self._worked, self)
         group.post.clock.schedule(self._working, COMPLETION, seconds)
         due = self._polled + group.part.max_poll_interval
@@ -241,7 +241,3 @@ class LiveMember:
     def next_heartbeat(self, now: float) -> float:
         """Return when its next heartbeat will be, after now."""
         return self.last_heartbeat(now) + self.group.part.heartbeat
-
-    def busy(self) -> bool:
-        """Whether it works on a record now."""
-        return bool(self._hands)

@@ -91,7 +91,7 @@ class Reading:
     def _at(self, record: Record) -> str:
         return f"{self.log.name}, partition {record.partition}, offset {record.offset}"
 
-    def needs(self, record: Record, row: int) -> float:
+    def needs(self, record: Record) -> float:
         """Return the seconds of work of a delivery."""
         attempt = self._tries.get((record.partition, record.offset), 1)
         return self._need(record.message, 2 * record.copy, attempt - 1)
