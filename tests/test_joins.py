@@ -222,5 +222,5 @@ def test_events_without_what_they_are_joined_by() -> None:
 
 @pytest.mark.parametrize("data", [None, 5, {"causes": 3}, {"reasons": []}])
 def test_only_joined_events_have_causes(data: Any) -> None:
-    with pytest.raises(EventError, match="lists no causes, so it is not a joined event"):
+    with pytest.raises(EventError, match="lists no causes, so it is not a composite one"):
         causes(event(1, "a", data=data))

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from ..errors import EventError, PartError
 from .event import Event
 
-__all__ = ["By", "check_by", "composed", "group_of"]
+__all__ = ["By", "causes", "check_by", "composed", "group_of"]
 
 By: TypeAlias = str | Callable[[Event], Hashable]
 
@@ -62,3 +62,17 @@ def composed(
         time=time,
         data={**(more or {}), "causes": [event.to_dict() for event in parts]},
     )
+
+
+def causes(event: Event) -> tuple[Event, ...]:
+    """Return the events that a composite event was made from, in the order that its maker gives.
+
+    Raises
+    ------
+    EventError
+        When `event` is not a composite one.
+    """
+    listed = event.data.get("causes") if isinstance(event.data, dict) else None
+    if not isinstance(listed, list):
+        raise EventError(f"data: of {event!r} lists no causes, so it is not a composite one")
+    return tuple(Event.from_dict(members) for members in listed)

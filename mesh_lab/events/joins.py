@@ -25,11 +25,11 @@ from collections import deque
 from collections.abc import Hashable
 from itertools import chain
 
-from ..errors import EventError, PartError
+from ..errors import PartError
 from .composing import By, check_by, composed, group_of
 from .event import Event
 
-__all__ = ["AllOf", "AnyOf", "causes"]
+__all__ = ["AllOf", "AnyOf"]
 
 
 class _Join(ABC):
@@ -114,11 +114,12 @@ class AllOf(_Join):
     The joined event is derived from its causes alone.  Its id is a hash of its type and of their
     sources and ids, in the order of `types`, so that it does not depend on the order of arrival.
     Its time is the latest of theirs (if all have one), subject and key are theirs if they agree,
-    and ``data["causes"]`` lists them in their JSON form (`causes` gives them back).
+    and ``data["causes"]`` lists them in their JSON form (`mesh_lab.causes` gives them back).
     The module's opening says what happens to duplicates and to what is left over.
 
     Examples
     --------
+    >>> from mesh_lab import causes
     >>> ready = AllOf("order.paid", "order.packed", type="order.ready")
     >>> ready.offer(Event(id="1", source="/till", type="order.paid", subject="order-17"))
     >>> done = ready.offer(Event(id="9", source="/store", type="order.packed", subject="order-17"))
@@ -209,20 +210,6 @@ class AnyOf(_Join):
             return None
         self._won.add(group)
         return (event,)
-
-
-def causes(event: Event) -> tuple[Event, ...]:
-    """Return the events that a joined event was made from, in the order of the join's types.
-
-    Raises
-    ------
-    EventError
-        When `event` was not made by a join.
-    """
-    listed = event.data.get("causes") if isinstance(event.data, dict) else None
-    if not isinstance(listed, list):
-        raise EventError(f"data: of {event!r} lists no causes, so it is not a joined event")
-    return tuple(Event.from_dict(members) for members in listed)
 
 
 def _named(name: object) -> bool:

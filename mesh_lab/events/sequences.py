@@ -25,7 +25,7 @@ __all__ = ["CountWithin", "FollowedBy", "NotFollowedBy"]
 
 
 class _Waiting:
-    """An event that waits for another."""
+    """An event that waits for others."""
 
     __slots__ = ("done", "event", "group", "until")
 
@@ -36,50 +36,30 @@ class _Waiting:
         self.done = False
 
 
-class _Sequence(Timed):
-    """A first event that waits for an answer."""
+class _Within(Timed):
+    """Events of a group that wait for others of it, each for so long."""
 
     def __init__(
-        self, first: str, then: str, within: float, by: By, type: str | None, source: str | None,
+        self, types: tuple[str, ...], within: float, by: By, type: str | None, source: str | None,
         word: str,
     ) -> None:  # fmt: skip
         self._within = microseconds(self.__class__.__name__, "within", within)
-        types = (first,) if first == then else (first, then)
-        super().__init__(types, by, type, source, f"{first}{word}{then}")
-        self.first = first
-        self.then = then
+        super().__init__(types, by, type, source, word)
         self.within = within
-        self.unmatched = 0
         self._line: deque[_Waiting] = deque()  # all, in order of time
-        self._groups: dict[Hashable, deque[_Waiting]] = {}
+        self._groups: dict[Hashable, deque[_Waiting]] = {}  # those that are not done
 
     def pending(self) -> tuple[Event, ...]:
-        """Return the events that still wait for an answer, oldest first."""
+        """Return the events that still wait, oldest first."""
         return tuple(waiting.event for waiting in self._line if not waiting.done)
 
-    def _taken(self, event: Event, group: Hashable, time: int) -> tuple[Event, ...]:
-        made: tuple[Event, ...] = ()
-        if event.type == self.then:
-            answered = self._next(group)
-            if answered is not None:
-                made = self._answered(answered.event, event, time)
-            else:
-                self.unmatched += 1
-        if event.type == self.first:
-            waiting = _Waiting(event, group, time + self._within)
-            self._line.append(waiting)
-            self._groups.setdefault(group, deque()).append(waiting)
-        return made
-
-    def _passed(self, time: int) -> tuple[Event, ...]:
-        made: list[Event] = []
-        line = self._line
-        while line and (line[0].done or line[0].until < time):
-            waiting = line.popleft()
-            if not waiting.done:
-                self._next(waiting.group)  # which is this one
-                made += self._expired(waiting.event, waiting.until)
-        return tuple(made)
+    def _wait(self, event: Event, group: Hashable, time: int) -> deque[_Waiting]:
+        """Let an event wait; return all of its group that do, oldest first."""
+        waiting = _Waiting(event, group, time + self._within)
+        self._line.append(waiting)
+        line = self._groups.setdefault(group, deque())
+        line.append(waiting)
+        return line
 
     def _next(self, group: Hashable) -> _Waiting | None:
         """Take the oldest of a group that still waits; None if there is none."""
@@ -92,10 +72,48 @@ class _Sequence(Timed):
             del self._groups[group]
         return waiting
 
-    def _answered(self, event: Event, answer: Event, time: int) -> tuple[Event, ...]:
-        return ()
+    def _passed(self, time: int) -> tuple[Event, ...]:
+        made: list[Event] = []
+        line = self._line
+        while line and (line[0].done or line[0].until < time):
+            waiting = line.popleft()
+            if not waiting.done:
+                self._next(waiting.group)  # which is this one
+                made += self._expired(waiting.event, waiting.until)
+        return tuple(made)
 
     def _expired(self, event: Event, until: int) -> tuple[Event, ...]:
+        """Return what follows from an event that has waited in vain."""
+        return ()
+
+
+class _Sequence(_Within):
+    """A first event that waits for an answer."""
+
+    def __init__(
+        self, first: str, then: str, within: float, by: By, type: str | None, source: str | None,
+        word: str,
+    ) -> None:  # fmt: skip
+        types = (first,) if first == then else (first, then)
+        super().__init__(types, within, by, type, source, f"{first}{word}{then}")
+        self.first = first
+        self.then = then
+        self.unmatched = 0
+
+    def _taken(self, event: Event, group: Hashable, time: int) -> tuple[Event, ...]:
+        made: tuple[Event, ...] = ()
+        if event.type == self.then:
+            answered = self._next(group)
+            if answered is not None:
+                made = self._answered(answered.event, event, time)
+            else:
+                self.unmatched += 1
+        if event.type == self.first:
+            self._wait(event, group, time)
+        return made
+
+    def _answered(self, event: Event, answer: Event, time: int) -> tuple[Event, ...]:
+        """Return what follows from an event that was answered in time."""
         return ()
 
     def __repr__(self) -> str:
@@ -203,7 +221,7 @@ class NotFollowedBy(_Sequence):
         return (self._composed([event], until),)
 
 
-class CountWithin(Timed):
+class CountWithin(_Within):
     """So many events of a group within a time.
 
     It comes out with the last of them.  Every event counts once: after that, counting begins anew.
@@ -253,38 +271,16 @@ class CountWithin(Timed):
         given: Any = count
         if isinstance(given, bool) or not isinstance(given, Integral) or given < 2:
             raise PartError(label, "count", f"is {count!r}, but must be a whole number, 2 or more")
-        self._within = microseconds(label, "within", within)
-        super().__init__(types, by, type, source, "|".join(map(str, types)) + ".count")
+        super().__init__(types, within, by, type, source, "|".join(map(str, types)) + ".count")
         self.count = count
-        self.within = within
-        self._line: deque[_Waiting] = deque()
-        self._groups: dict[Hashable, deque[_Waiting]] = {}
-
-    def pending(self) -> tuple[Event, ...]:
-        """Return the events that may still become part of so many, oldest first."""
-        return tuple(waiting.event for waiting in self._line if not waiting.done)
 
     def _taken(self, event: Event, group: Hashable, time: int) -> tuple[Event, ...]:
-        waiting = _Waiting(event, group, time + self._within)
-        group_line = self._groups.setdefault(group, deque())
-        group_line.append(waiting)
-        self._line.append(waiting)
-        if len(group_line) < self.count:
+        counted = self._wait(event, group, time)
+        if len(counted) < self.count:
             return ()
         for one in self._groups.pop(group):
             one.done = True
-        return (self._composed([one.event for one in group_line], time),)
-
-    def _passed(self, time: int) -> tuple[Event, ...]:
-        line = self._line
-        while line and (line[0].done or line[0].until < time):
-            waiting = line.popleft()
-            if not waiting.done:
-                group_line = self._groups[waiting.group]
-                group_line.popleft()
-                if not group_line:
-                    del self._groups[waiting.group]
-        return ()
+        return (self._composed([one.event for one in counted], time),)
 
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self.types))
