@@ -35,6 +35,8 @@ __all__ = [
     "NonNegative",
     "Positive",
     "Probability",
+    "Seconds",
+    "SomeSeconds",
     "field",
     "part",
     "shown",
@@ -45,6 +47,9 @@ T = TypeVar("T")
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 NonNegative = Annotated[float, Ge(0), Lt(math.inf)]
 Probability = Annotated[float, Ge(0), Le(1)]
+# how long something takes: longer ones would add up to infinity, a time at which nothing is
+Seconds = Annotated[float, Ge(0), Le(1e100)]
+SomeSeconds = Annotated[float, Gt(0), Le(1e100)]
 Count = Annotated[int, Ge(1)]
 Name = Annotated[str, MinLen(1)]
 

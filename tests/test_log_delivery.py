@@ -372,7 +372,7 @@ def test_answers_go_on_to_another_log() -> None:
     ("fields", "says"),
     [
         ({"heartbeat": 50.0}, "heartbeat is 50 s, but must be less than session_timeout, 45 s"),
-        ({"members": -1}, "members is -1"),
+        ({"members": -1}, "members: is -1"),
         ({"changes": (JoinGroup(at=1.0, member=0),)}, "member 0 is there already"),
         ({"changes": (LeaveGroup(at=1.0, member=3),)}, "member 3 is not there"),
         (

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..parts import Count, Positive, part
+from ..parts import Count, SomeSeconds, part
 
 __all__ = ["Backoff"]
 
@@ -52,8 +52,8 @@ class Backoff:
     1.5
     """
 
-    base: Positive
-    cap: Positive | None = None
+    base: SomeSeconds
+    cap: SomeSeconds | None = None
     jitter: Literal["none", "full", "equal", "decorrelated"] = "none"
     growth: Literal["fixed", "exponential"] = "exponential"
     limit: Count | None = None

@@ -6,15 +6,18 @@ one.  Each makes its own live part, so that a new kind needs no change elsewhere
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from annotated_types import Ge, Le
 
 from ..parts import Name, NonNegative, Probability, field, part
 
 if TYPE_CHECKING:
     from .post import Post
 
-__all__ = ["Channel", "Subscriber", "Times", "check_times", "destinations"]
+__all__ = ["Channel", "Many", "Subscriber", "Times", "check_times", "destinations"]
 
+Many = Annotated[int, Ge(1), Le(2**31 - 1)]  # as many as settings that are Java's int can hold
 Times = tuple[tuple[NonNegative, NonNegative], ...]
 Answers = str | tuple[str, ...] | dict[str, Probability] | None
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from ..distributions import Distribution
-from ..parts import Count, Positive, Probability, part
+from ..parts import Count, Probability, SomeSeconds, part
 from .base import Answers, Subscriber, Times, check_times, destinations
 from .link import Link
 from .post import Post
@@ -78,7 +78,7 @@ class Consumer(Subscriber):
     ack: Literal["after", "before"] = "after"
     failure: Probability = 0.0
     requeue: bool = True
-    deduplication: Positive | Literal["forever"] | None = None
+    deduplication: SomeSeconds | Literal["forever"] | None = None
     outages: Times = ()
     to: Answers = None
     subject: str | None = None

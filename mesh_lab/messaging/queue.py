@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..parts import Count, Name, NonNegative, Positive, part
+from ..parts import Count, Name, Seconds, SomeSeconds, part
 from .backoff import Backoff
 from .base import Channel, Times, check_times
 from .link import Link
@@ -71,16 +71,16 @@ class MessageQueue(Channel):
     MessageQueue('orders', visibility=30.0, delivery_limit=3, dead_letter='dead')
     """
 
-    visibility: Positive | None = None
+    visibility: SomeSeconds | None = None
     delivery_limit: Count | None = None
     dead_letter: Name | None = None
     backoff: Backoff | None = None
-    ttl: Positive | None = None
+    ttl: SomeSeconds | None = None
     capacity: Count | None = None
     overflow: Literal["reject", "drop_oldest"] = "reject"
-    delay: NonNegative = 0.0
+    delay: Seconds = 0.0
     order: Literal["fifo", "priority", "key"] = "fifo"
-    deduplication: Positive | None = None
+    deduplication: SomeSeconds | None = None
     durable: bool = True
     restarts: Times = ()
     topic: Name | None = None

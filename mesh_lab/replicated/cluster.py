@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeAlias
 from annotated_types import Ge, Le
 
 from ..distributions import Distribution
-from ..parts import Count, Name, NonNegative, Positive, field, part
+from ..parts import Count, Name, Seconds, SomeSeconds, field, part
 from ..stations.endpoints import Change, Fail, Failures, Leave, Recover
 from .changes import Isolations, NetworkPartition
 from .murmur3 import token
@@ -118,18 +118,18 @@ class Cluster:
     vnodes: Annotated[int, Ge(1), Le(1024)] = 16
     read: Consistency = "QUORUM"
     write: Consistency = "QUORUM"
-    link: NonNegative | Distribution = 0.001
-    far_link: NonNegative | Distribution | None = None
-    write_time: NonNegative | Distribution = 0.0
-    read_time: NonNegative | Distribution = 0.0
-    write_timeout: Positive = 2.0
-    read_timeout: Positive = 5.0
-    detection: NonNegative = 18.4
+    link: Seconds | Distribution = 0.001
+    far_link: Seconds | Distribution | None = None
+    write_time: Seconds | Distribution = 0.0
+    read_time: Seconds | Distribution = 0.0
+    write_timeout: SomeSeconds = 2.0
+    read_timeout: SomeSeconds = 5.0
+    detection: Seconds = 18.4
     hints: bool = True
-    hint_window: NonNegative = 10_800.0
-    hint_interval: Positive = 10.0
+    hint_window: Seconds = 10_800.0
+    hint_interval: SomeSeconds = 10.0
     read_repair: bool = True
-    skew: NonNegative | dict[Name, Offset] = 0.0
+    skew: Annotated[float, Ge(0), Le(1e9)] | dict[Name, Offset] = 0.0
     changes: tuple[Change | Failures | NetworkPartition | Isolations, ...] = ()
 
     def __post_init__(self) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 
-from ...parts import NonNegative, part
+from ...parts import NonNegative, Seconds, part
 
 __all__ = ["CrashMember", "GroupChange", "JoinGroup", "LeaveGroup", "Seek"]
 
-Member = Annotated[int, Ge(0)]
+MOST_MEMBERS = 100_000  # of one group
+
+Member = Annotated[int, Ge(0), Lt(MOST_MEMBERS)]
 
 
 @part
@@ -57,7 +59,7 @@ class CrashMember(GroupChange):
     """
 
     member: Member
-    restart: NonNegative | None = None
+    restart: Seconds | None = None
 
 
 @part

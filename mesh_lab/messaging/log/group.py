@@ -18,13 +18,22 @@ can no longer be committed.  During a rebalance the coordinator waits that long 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
 
 from ...distributions import Distribution
-from ...parts import Count, NonNegative, Positive, part
-from ..base import Answers, Subscriber, destinations
+from ...parts import Seconds, SomeSeconds, part
+from ..base import Answers, Many, Subscriber, destinations
 from ..post import Post
-from .changes import CrashMember, GroupChange, JoinGroup, LeaveGroup, Seek
+from .changes import (
+    MOST_MEMBERS,
+    CrashMember,
+    GroupChange,
+    JoinGroup,
+    LeaveGroup,
+    Seek,
+)
 from .coordinator import LiveGroup
 
 __all__ = ["ConsumerGroup"]
@@ -81,22 +90,20 @@ class ConsumerGroup(Subscriber):
     """
 
     work: Distribution | Callable[..., Any] | None = None
-    members: int = 4
-    poll: Count = 500
+    members: Annotated[int, Ge(0), Le(MOST_MEMBERS)] = 4
+    poll: Many = 500
     assignor: Literal["range", "roundrobin", "sticky", "cooperative-sticky"] = "range"
     commit: Literal["after", "before", "with"] = "after"
-    commit_interval: NonNegative = 5.0
+    commit_interval: Seconds = 5.0
     reset: Literal["latest", "earliest"] = "latest"
-    heartbeat: Positive = 3.0
-    session_timeout: Positive = 45.0
-    max_poll_interval: Positive = 300.0
-    initial_delay: NonNegative = 0.0
+    heartbeat: SomeSeconds = 3.0
+    session_timeout: SomeSeconds = 45.0
+    max_poll_interval: SomeSeconds = 300.0
+    initial_delay: Seconds = 0.0
     to: Answers = None
     changes: tuple[GroupChange, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.members < 0:
-            raise ValueError(f"members is {self.members}, but must be 0 or more")
         if self.heartbeat >= self.session_timeout:
             raise ValueError(
                 f"heartbeat is {self.heartbeat:g} s, but must be less than session_timeout, "

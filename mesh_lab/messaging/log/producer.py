@@ -27,7 +27,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from ...distributions import Distribution
-from ...parts import Count, NonNegative, Positive, Probability, part
+from ...parts import NonNegative, Probability, Seconds, SomeSeconds, part
+from ..base import Many
 
 __all__ = ["Producer"]
 
@@ -75,15 +76,15 @@ class Producer:
     """
 
     such_as: ClassVar[str] = "Producer(acks=1)"
-    batch: Count = 16
-    linger: NonNegative = 0.005
+    batch: Many = 16
+    linger: Seconds = 0.005
     acks: Literal["all", 1, 0] = "all"
     retries: Annotated[int, Ge(0)] | None = None
     idempotent: bool | None = None
-    in_flight: Count = 5
-    request_timeout: Positive = 30.0
-    delivery_timeout: Positive = 120.0
-    retry_backoff: Positive = 0.1
+    in_flight: Many = 5
+    request_timeout: SomeSeconds = 30.0
+    delivery_timeout: SomeSeconds = 120.0
+    retry_backoff: SomeSeconds = 0.1
     delay: Annotated[float, Ge(0), Le(1e100)] | Distribution | None = None
     loss: Probability = 0.0
     cuts: tuple[tuple[NonNegative, NonNegative], ...] = ()

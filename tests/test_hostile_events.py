@@ -1,0 +1,103 @@
+"""Channels, subscribers and clusters with numbers that nobody should give: refused, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import mesh_lab as ml
+from mesh_lab.errors import PartError
+
+LONG = 1e101  # seconds; ten thousand such pauses, or one a little longer, would end at infinity
+
+
+def _queue(**fields: Any) -> Any:
+    return ml.MessageQueue("q", **fields)
+
+
+def _group(**fields: Any) -> Any:
+    return ml.ConsumerGroup("g", source="log", **fields)
+
+
+def _cluster(**fields: Any) -> Any:
+    return ml.Cluster("db", **fields)
+
+
+def _backoff(**fields: Any) -> Any:
+    return ml.Backoff(**{"base": 1.0, "cap": 2.0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        *((_queue, field) for field in ("visibility", "ttl", "delay", "deduplication")),
+        *((_backoff, field) for field in ("base", "cap")),
+        *(
+            (ml.Producer, field)
+            for field in ("linger", "request_timeout", "delivery_timeout", "retry_backoff")
+        ),
+        *(
+            (_group, field)
+            for field in (
+                *("heartbeat", "session_timeout", "max_poll_interval"),
+                *("commit_interval", "initial_delay"),
+            )
+        ),
+        *(
+            (_cluster, field)
+            for field in (
+                *("link", "far_link", "write_time", "read_time", "detection", "hint_window"),
+                *("write_timeout", "read_timeout", "hint_interval"),
+            )
+        ),
+    ],
+)
+def test_how_long_something_takes_may_not_add_up_to_infinity(
+    make: Callable[..., Any], field: str
+) -> None:
+    with pytest.raises(PartError, match=rf"{field}: is 1e\+101, but must be .*1e\+100"):
+        make(**{field: LONG})
+
+
+def test_an_event_that_comes_back_after_the_longest_pause_comes_at_a_time() -> None:
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="q"),
+        ml.MessageQueue("q", backoff=ml.Backoff(base=1e100, cap=1e100)),
+        ml.Consumer("c", source="q", work=ml.Exponential(mean=1.0), failure=0.9),
+    )
+    quick, plain = (
+        ml.simulate(scenario, requests=20, seed=1, engine=engine)
+        for engine in ("compiled", "reference")
+    )
+    assert quick.deliveries.equals(plain.deliveries)
+    assert 2e100 <= plain.duration < 1e104
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: _group(members=10**9), "members: is 1000000000, but .* from 0 to 100000"),
+        (lambda: _group(members=-1), "members: is -1, but .* from 0 to 100000"),
+        (lambda: ml.JoinGroup(at=1.0, member=10**12), "member: is 1000000000000, but .* 100000"),
+        (lambda: _group(poll=2**63), "poll: is 9223372036854775808, but .* to 2147483647"),
+        (lambda: ml.Producer(batch=2**63), "batch: is 9223372036854775808, but .* to 2147483647"),
+        (lambda: ml.Producer(in_flight=2**63), "in_flight: is 9223372036854775808"),
+    ],
+)
+def test_how_many_there_are_has_a_limit(make: Callable[[], Any], says: str) -> None:
+    with pytest.raises(PartError, match=says):
+        make()
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled", "auto"])
+def test_the_largest_polls_batches_and_numbers_of_requests_can_be_run(engine: Any) -> None:
+    most = 2**31 - 1
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="log"),
+        ml.Log("log", partitions=2, producer=ml.Producer(batch=most, in_flight=most)),
+        ml.ConsumerGroup("g", source="log", work=ml.Exponential(mean=0.1), poll=most),
+    )
+    run = ml.simulate(scenario, requests=20, seed=1, engine=engine)
+    assert list(run.deliveries["outcome"].unique()) == ["acked"]
