@@ -17,6 +17,7 @@ from .columns import Columns
 from .errors import ScenarioError
 from .ledger import IN_FLIGHT, OK, OUTCOMES
 from .messaging.deliveries import DeliveryColumns
+from .messaging.log.log import Log
 from .messaging.queue import MessageQueue
 from .messaging.topic import Topic
 from .scenario import Scenario
@@ -330,9 +331,20 @@ class Run:
         Columns `time` and `lag`: the number holds until the next row.  All partitions together, or
         one.  What was handled and not committed yet counts, as in the tools of Kafka: with the
         default ``commit="after"`` a group that has nothing left to do lags some 5 s of events.
+
+        Raises
+        ------
+        ScenarioError
+            When there is no such group, or no such partition in its log.
         """
         from .messaging.log.lag import lag
 
+        readers = {part.name: part.source for part in self.scenario.subscribers}
+        log = self.scenario[readers[name]] if name in readers else None
+        if isinstance(log, Log) and partition not in (None, *range(log.partitions)):
+            raise ScenarioError(
+                f"{log.name!r} has the partitions 0 to {log.partitions - 1}, and no {partition!r}"
+            )
         return lag(self._delivered(), name, partition)
 
     def _delivered(self) -> DeliveryColumns:

@@ -296,6 +296,15 @@ def test_lag_is_what_is_written_and_not_committed() -> None:
     assert cut_off.delivery_report().loc["g", "in_flight"] == 4
 
 
+def test_the_lag_of_a_partition_that_is_not_there_is_refused() -> None:
+    made = run(log(partitions=2), group(), events=6)
+    assert made.lag("g", 1)["lag"].iloc[0] == 0
+    with pytest.raises(ml.ScenarioError, match="'log' has the partitions 0 to 1, and no 2"):
+        made.lag("g", 2)
+    with pytest.raises(ml.ScenarioError, match="'log' is not a group"):
+        made.lag("log", 1)
+
+
 def test_what_nobody_reads_any_more_stays_in_the_log() -> None:
     made = run(log(), group(changes=(LeaveGroup(at=3.5, member=0),)), events=6)
     assert rows(made, "number", "outcome") == [(n, "acked") for n in range(3)] + [

@@ -31,7 +31,7 @@ def lag(columns: DeliveryColumns, name: str, partition: int | None = None) -> pd
     Raises
     ------
     ScenarioError
-        When there is no such group, or no such partition in its log.
+        When there is no such group.
     """
     import pandas as pd
 
