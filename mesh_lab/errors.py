@@ -108,8 +108,8 @@ class StoreError(MeshLabError, RuntimeError):
     reason : str
         One word, or a few, for programs: ``"full"``, ``"locked"``, ``"read-only"``, ``"missing"``,
         ``"foreign"``, ``"newer"``, ``"unreachable"``, ``"denied"``, ``"lost"``, ``"unknown"``,
-        ``"too large"``, ``"damaged"``, ``"driver"``, ``"closed"``, ``"busy"``, ``"deadlock"``,
-        ``"unfinished"``, ``"file"``.
+        ``"too large"``, ``"disk"``, ``"damaged"``, ``"driver"``, ``"closed"``, ``"busy"``,
+        ``"deadlock"``, ``"unfinished"``, ``"file"``.
     problem : str
         What happened.
     advice : str

@@ -53,6 +53,22 @@ def test_a_full_disk_keeps_what_was_there_and_the_store_goes_on(tmp_path: Path) 
         assert store.append("a", large, expected=2) == range(3, 53)
 
 
+def test_a_limit_on_files_is_no_damage(tmp_path: Path) -> None:
+    """A write beyond the limit fails as one beyond a quota does: SQLITE_IOERR_WRITE."""
+    resource = pytest.importorskip("resource")
+    with EventStore(f"sqlite:///{tmp_path / 'events.db'}") as store:
+        store.append("a", [event(1), event(2)])
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        large = [event(n, data="x" * 3000) for n in range(100)]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+        try:
+            refused(lambda: store.append("a", large), "disk", "quota or limit", "read the stream")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert [kept.event.id for kept in store.read("a")] == ["1", "2"]
+        assert store.append("a", large, expected=2) == range(3, 103)
+
+
 def test_a_locked_file_is_waited_for_and_then_refused(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     with EventStore(f"sqlite:///{path}", timeout=0.2) as store:

@@ -49,6 +49,10 @@ _SAYS = {
         "the file is not an SQLite database",
         "give another path; nothing was changed",
     ),
+    "disk": (
+        "the file could not be read or written: an error of the disk, or a quota or limit on files",
+        "look to that, then read the stream to see what is kept, before you append again",
+    ),
     "damaged": (
         "the database file is damaged",
         "stop writing, and restore it from a copy",
@@ -86,7 +90,9 @@ _SQLITE = {
     "SQLITE_CANTOPEN": "missing",
     "SQLITE_NOTADB": "foreign",
     "SQLITE_CORRUPT": "damaged",
-    "SQLITE_IOERR": "damaged",
+    "SQLITE_IOERR": "disk",
+    "SQLITE_IOERR_CORRUPTFS": "damaged",
+    "SQLITE_IOERR_DATA": "damaged",
     "SQLITE_TOOBIG": "too large",
 }
 _MYSQL = {
