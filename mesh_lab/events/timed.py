@@ -32,7 +32,13 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UT
 
 
 def micros(time: datetime) -> int:
-    """Return the microseconds since 1970, exactly."""
+    """Return a moment, which must have a zone, as microseconds since 1970 (UTC), exactly.
+
+    Examples
+    --------
+    >>> micros(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
+    1000005
+    """
     return (time - _EPOCH) // _ONE
 
 

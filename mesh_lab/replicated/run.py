@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import ScenarioError
 from .cluster import Cluster
-from .history import OUTCOMES, Operation
+from .history import OK, OUTCOMES, Operation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,16 +156,16 @@ class ClusterRun:
         rows: dict[str, dict[str, Any]] = {}
         for kind, ended in (("writes", writes), ("reads", reads)):
             outcome = np.array([one.outcome for one in ended], dtype=np.int64)
-            rows[f"failed {kind}"] = _share(outcome != OUTCOMES.index("ok"), confidence)
+            rows[f"failed {kind}"] = _share(outcome != OK, confidence)
             for word in ("unavailable", "timeout", "crashed"):
                 rows[f"{word} {kind}"] = _share(outcome == OUTCOMES.index(word), confidence)
-        good, bad = OUTCOMES.index("ok"), [one for one in writes if OUTCOMES[one.outcome] != "ok"]
+        bad = [one for one in writes if one.outcome != OK]
         rows["written though failed"] = _share(_flags(bad, "received"), confidence)
         rows["stale reads"] = _share(
-            _flags([one for one in reads if one.outcome == good], "stale"), confidence
+            _flags([one for one in reads if one.outcome == OK], "stale"), confidence
         )
         rows["lost updates"] = _share(
-            _flags([one for one in writes if one.outcome == good], "lost"), confidence
+            _flags([one for one in writes if one.outcome == OK], "lost"), confidence
         )
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("what")
 
@@ -177,7 +177,7 @@ class ClusterRun:
 def _version(operation: Operation) -> int:
     if operation.write:
         return operation.number
-    done = OUTCOMES[operation.outcome] == "ok"
+    done = operation.outcome == OK
     return operation.version.number if done and operation.version is not None else -1
 
 

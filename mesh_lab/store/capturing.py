@@ -19,13 +19,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from ..errors import StoreError
 from ..events import Event, change_event
+from ..events.timed import moment
 from .names import checked_name
 from .reading import whole
 from .schema import CHANGES, TABLES
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from .eventstore import EventStore
 
 __all__ = ["Capture"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Capture:
@@ -124,7 +123,7 @@ class Capture:
 
     def _events(self, row: Any) -> Iterator[Event]:
         before, after = self._row(row.before_row), self._row(row.after_row)
-        time = _EPOCH + timedelta(microseconds=row.changed)
+        time = moment(row.changed)
         key = self._key_of(before if after is None else after)
         number = str(row.number)
         if before is not None and after is not None and self._key_of(before) != key:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from ..events.timed import micros
 from .names import stream_name
-from .rows import Recorded, decode, microseconds
+from .rows import Recorded, decode
 from .schema import EVENTS
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _moment(name: str, given: object) -> int | None:
         return None
     if not isinstance(given, datetime) or given.tzinfo is None:
         raise ValueError(f"{name}={given!r}: must be a datetime with a time zone")
-    return microseconds(given)
+    return micros(given)
 
 
 def whole(name: str, given: object, least: int) -> int:

@@ -9,21 +9,20 @@ was recorded.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from time import time_ns
 from typing import Any, NamedTuple
 
 from ..errors import EventError
 from ..events import Event
+from ..events.timed import micros, moment
 from .schema import EVENTS, NAME
 
-__all__ = ["COLUMNS", "Recorded", "decode", "encode", "microseconds", "now"]
+__all__ = ["COLUMNS", "Recorded", "decode", "encode", "now"]
 
 COLUMNS = tuple(EVENTS.c.keys())
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -53,18 +52,7 @@ class Recorded(NamedTuple):
 
 def now() -> int:
     """Return the microseconds since 1970, as rows hold them."""
-    return time.time_ns() // 1000
-
-
-def microseconds(moment: datetime) -> int:
-    """Return a moment, which must have a zone, as microseconds since 1970 (UTC), exactly.
-
-    Examples
-    --------
-    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
-    1000005
-    """
-    return (moment - _EPOCH) // _MICROSECOND
+    return time_ns() // 1000
 
 
 def encode(event: Event, recorded: int) -> tuple[Any, ...]:
@@ -80,12 +68,12 @@ def encode(event: Event, recorded: int) -> tuple[Any, ...]:
             f"type: has {len(event.type)} characters, but a store finds events by their type, "
             f"which must have at most {NAME}"
         )
-    data, moment = event.data, event.time
+    data, time = event.data, event.time
     raw = isinstance(data, bytes)
     return (
         recorded,
-        recorded if moment is None else (moment - _EPOCH) // _MICROSECOND,
-        None if moment is None else moment.isoformat(),
+        recorded if time is None else micros(time),
+        None if time is None else time.isoformat(),
         event.id,
         event.source,
         event.type,
@@ -107,18 +95,18 @@ def decode(row: Sequence[Any]) -> Recorded:
     EventError
         When the row was changed so that it is no event any more.
     """
-    position, stream, version, recorded, _, moment, id, source, type = row[:9]
+    position, stream, version, recorded, _, time, id, source, type = row[:9]
     subject, key, datacontenttype, dataschema, data, data_bytes, extensions = row[9:]
     event = Event(
         id=id,
         source=source,
         type=type,
         subject=subject,
-        time=None if moment is None else datetime.fromisoformat(moment),
+        time=None if time is None else datetime.fromisoformat(time),
         key=key,
         datacontenttype=datacontenttype,
         dataschema=dataschema,
         data=json.loads(data) if data is not None else data_bytes,
         extensions=json.loads(extensions) if extensions is not None else {},
     )
-    return Recorded(position, stream, version, event, _EPOCH + timedelta(microseconds=recorded))
+    return Recorded(position, stream, version, event, moment(recorded))
