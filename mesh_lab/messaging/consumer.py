@@ -44,7 +44,8 @@ class Consumer(Subscriber):
         ``"after"`` handling, or ``"before"``: the event is settled when the broker sends it.
     failure : float
         The probability that an event is handled badly: then it is acknowledged negatively and
-        comes back, or, with ack="before", is lost.
+        comes back, at once or after the queue's `backoff`, whatever its `visibility`; or, with
+        ack="before", is lost.
     requeue : bool
         Whether what it acknowledges negatively comes back, or is dead at once (AMQP's field of
         that name).

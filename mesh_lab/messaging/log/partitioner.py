@@ -20,14 +20,18 @@ from .murmur import murmur2
 __all__ = ["StickyPartitioner", "keyed_partition"]
 
 
-def keyed_partition(key: bytes, partitions: int) -> int:
+def keyed_partition(key: bytes | str, partitions: int) -> int:
     """Return the partition, from 0 to `partitions` - 1, of the events with this key.
+
+    Text is taken as UTF-8, as Kafka's ``StringSerializer`` does.
 
     Examples
     --------
-    >>> [keyed_partition(key, 12) for key in (b"key-0", b"key-1", b"key-2")]
+    >>> [keyed_partition(key, 12) for key in ("key-0", "key-1", b"key-2")]
     [1, 0, 2]
     """
+    if isinstance(key, str):
+        key = key.encode()
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
