@@ -178,6 +178,23 @@ def compare(
     >>> change = ml.compare(now, faster, 10, requests=2_000, seed=7)
     >>> change.ratio("orders", "mean").high < 1
     True
+
+    Of events in a queue or a log it compares what their publishers wait for, which may be nothing.
+    How soon they are handled is in `Run.deliveries`; the same seeds make pairs:
+
+    >>> now = ml.Scenario(
+    ...     ml.Poisson("shop", rate=40.0, to="orders"),
+    ...     ml.MessageQueue("orders"),
+    ...     ml.Consumer("billing", source="orders", work=ml.Exponential(mean=0.02)),
+    ... )
+    >>> def handled_after(scenario, seed):
+    ...     run = ml.simulate(scenario, requests=2_000, seed=seed)
+    ...     done = run.deliveries.query("effect").groupby("number")["finished"].min()
+    ...     return (done - run.requests["arrival"]).mean()
+    >>> two = now.replace("billing", workers=2)
+    >>> means = [[handled_after(s, seed) for seed in range(10)] for s in (now, two)]
+    >>> ml.statistics.paired_difference(*means).high < 0
+    True
     """
     check_scenario("a", a)
     check_scenario("b", b)
