@@ -292,6 +292,7 @@ def test_every_run_obeys_the_laws(assignor: str) -> None:
     ("column", "row", "value", "law"),
     [
         ("written", 3, 0.0, "order of times"),
+        ("written", 3, math.nan, "order of times"),
         ("delivered", 3, 0.0, "order of times"),
         ("started", 3, 0.0, "order of times"),
         ("finished", 3, 0.0, "order of times"),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import mesh_lab as ml
+from mesh_lab.draws import Draws
 from mesh_lab.messaging.log.changes import JoinGroup
 from mesh_lab.messaging.log.log import Log
 from mesh_lab.messaging.log.partition import Partition
@@ -13,6 +15,7 @@ from mesh_lab.messaging.log.producer import Producer
 from mesh_lab.messaging.message import Message
 from tests.logs import confirmed, fixed, group, log, numbers, rows, run
 
+BOLD = Producer(linger=0.0, acks=1)
 READER = group(work=fixed(0.1), commit="with")
 LATE = (JoinGroup(at=9.0, member=0),)
 
@@ -190,6 +193,7 @@ def test_acks_all_confirms_what_survives() -> None:
         (5, 5, 6.1, "acked"),
     ]
     assert made.delivery_report().loc["g", "once"] == 6
+    assert set(made.deliveries["copy"]) == {0}  # what was cut off is no copy
 
 
 def test_acks_0_also_loses_what_the_network_loses() -> None:
@@ -212,6 +216,66 @@ def test_a_broker_that_is_back_before_anybody_notices_loses_nothing() -> None:
     assert [t for t, _ in confirmed(made)] == [1.0, 2.0, 3.0, 4.5, 5.0, 6.0]
     # the copy of event 2 begins again at 4.5
     assert [row[0] for row in rows(made, "written")] == [1.5, 2.5, 5.0, 5.0, 5.5, 6.5]
+
+
+def test_a_failure_is_noticed_so_long_after_it_began() -> None:
+    """Broker 0 is away from 1.2 to 1.7, unnoticed, and again from 2.2: it is noticed at 4.2."""
+    made = run(failing(1, broker_outages=((0, 1.2, 1.7), (0, 2.2, 20.0))), READER, events=4)
+    assert [t for t, _ in confirmed(made)] == [1.0, 2.0, 4.2, 4.2]
+
+
+def test_what_was_on_its_way_from_an_old_leader_is_not_what_the_new_one_has() -> None:
+    """Broker 0 fails at 2.2, its copies of event 0 would come at 2.5; 1 leads at once."""
+    made = run(
+        failing(
+            "all", replication=3, replica_delay=1.5, failover=0.0, broker_outages=((0, 2.2, 20.0),)
+        ),
+        READER,
+        events=1,
+    )
+    assert confirmed(made) == [(3.7, "ok")]
+
+
+def test_copies_come_in_the_order_of_the_log() -> None:
+    delay = ml.Exponential(mean=2.0)
+    made = run(log(replication=2, replica_delay=delay, producer=BOLD), READER, events=20)
+    delays = Draws(1).column(delay, "log", "replica", "0/1")
+    expected, last = [], 0.0
+    for n in range(20):
+        last = max(last, n + 1.0 + delays.at(n))
+        expected.append(round(last, 6))
+    assert [row[0] for row in rows(made, "written")] == expected
+
+
+def test_what_could_be_read_since_a_failure_is_noted_at_the_election() -> None:
+    """The slow follower and then the leader fail; what the quick one has can be read from 4.05."""
+    delay = ml.Exponential(mean=0.3)
+    for seed in range(1, 11):
+        made = run(
+            log(
+                replication=3,
+                replica_delay=delay,
+                failover=1.0,
+                broker_outages=((2, 3.05, 20.0), (0, 3.05, 20.0)),
+                producer=BOLD,
+            ),
+            READER,
+            events=60,
+            gap=0.1,
+            seed=seed,
+        )
+        made.check_invariants()
+        assert not [t for (t,) in rows(made, "written") if t is not None and 3.05 < t < 4.05]
+
+
+def test_behind_a_batch_that_is_given_up_the_next_need_not_wait() -> None:
+    """Event 0 is lost at 1.0, and would be sent again at 12.0, but is given up at 3.5."""
+    producer = Producer(
+        linger=0.0, cuts=((0.9, 1.1),), request_timeout=1.0, retry_backoff=10.0,
+        delivery_timeout=2.5,
+    )  # fmt: skip
+    made = run(log(producer=producer), READER, events=2)
+    assert confirmed(made) == [(3.5, "expired"), (3.5, "ok")]
 
 
 def test_min_insync_refuses_what_only_one_broker_would_have() -> None:

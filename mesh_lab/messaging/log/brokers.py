@@ -147,10 +147,7 @@ class Brokers:
                 self._copy(partition, broker)
 
     def _elect(self, partition: Partition) -> None:
-        high = partition.high
         cut = partition.elect(self.alive, unclean=self._unclean)
         if partition.leader is not None:
             self.appended(partition)
             self.watcher.elected(partition, cut)
-            if partition.high > high:
-                self.watcher.grown(partition)

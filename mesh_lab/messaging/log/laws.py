@@ -40,7 +40,7 @@ def broken_log_laws(
         (c.started, c.finished, "finished before it was started"),
         (c.delivered, c.acked, "committed before it was delivered"),
     ):
-        if np.any(after[rows] < before[rows]):
+        if np.any(~np.isnan(after[rows]) & ~(after[rows] >= before[rows])):
             yield "order of times", f"a record of {group!r} was {text}"
     if np.any((c.effect[rows] >= 0) & np.isnan(c.finished[rows])):
         yield "order of times", f"a record of {group!r} that was not finished had an effect"

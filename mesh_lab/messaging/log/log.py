@@ -266,7 +266,7 @@ class LiveLog(LiveChannel):
 
     def elected(self, partition: Partition, cut: list[Record]) -> None:
         """Go on with another leader: what it did not have is gone."""
-        self._waiting.pop(partition.number, None)
+        self._note(partition)  # the high watermark may have moved while nobody could read
         self._find_available()
         if cut:
             end = len(partition.log)

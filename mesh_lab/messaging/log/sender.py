@@ -275,8 +275,7 @@ class Sender:
         """Note that a request has failed, or was not answered in time."""
         if not flight.done:
             self._land(flight)
-            # from the last, since each goes to the head of its queue
-            for batch in reversed(flight.batches):
+            for batch in flight.batches:
                 self._again(batch)
             self.soon()
 
