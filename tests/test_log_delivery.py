@@ -296,6 +296,13 @@ def test_lag_is_what_is_written_and_not_committed() -> None:
     assert cut_off.delivery_report().loc["g", "in_flight"] == 4
 
 
+def test_a_log_that_nobody_reads_has_an_empty_report() -> None:
+    read = run(log(), group(), events=3).delivery_report()
+    unread = run(log(), events=3).delivery_report()
+    assert len(unread) == 0
+    assert list(unread.columns) == list(read.columns)
+
+
 def test_the_lag_of_a_partition_that_is_not_there_is_refused() -> None:
     made = run(log(partitions=2), group(), events=6)
     assert made.lag("g", 1)["lag"].iloc[0] == 0

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["doubled", "lost", "reordered", "report"]
 
+_STATES = ("once", "doubled", "lost", "dead", "moved", "refused", "in_flight")
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -138,14 +140,15 @@ def report(c: DeliveryColumns) -> pd.DataFrame:
             {
                 "published": len(e.first),
                 "delivered": int(np.count_nonzero(~np.isnan(c.delivered[e.rows]))),
-                **{
-                    name: int(np.count_nonzero(getattr(s, name)))
-                    for name in ("once", "doubled", "lost", "dead", "moved", "refused", "in_flight")
-                },
+                **{name: int(np.count_nonzero(getattr(s, name))) for name in _STATES},
                 "out_of_order": int(np.count_nonzero(_late(c, e))),
             }
         )
-    return pd.DataFrame(rows, index=pd.Index(list(c.subscribers), name="subscriber"))
+    return pd.DataFrame(
+        rows,
+        index=pd.Index(list(c.subscribers), name="subscriber"),
+        columns=["published", "delivered", *_STATES, "out_of_order"],
+    )
 
 
 def lost(c: DeliveryColumns, name: str) -> pd.DataFrame:
