@@ -265,7 +265,8 @@ class Run:
     def deliveries(self) -> pd.DataFrame:
         """One row an event, subscriber and attempt, in the order in which the attempts began.
 
-        Columns: `source` and `number` of the event (an answer's source is its way:
+        Columns: `source` and `number` of the event (each source counts from 0; where there is one
+        source only, the number is the row of `requests`; an answer's source is its way:
         ``"shop/billing"``), its `key` where events have keys, `parent` (of an answer: the row of
         the delivery that it answers; -1: a source made it) and `child` (its number among the
         answers); `subscriber` (the queue), `consumer`, `copy` (0, 1, ...: which of the copies

@@ -180,7 +180,8 @@ def compare(
     True
 
     Of events in a queue or a log it compares what their publishers wait for, which may be nothing.
-    How soon they are handled is in `Run.deliveries`; the same seeds make pairs:
+    How soon they are handled is in `Run.deliveries` (of several sources, each numbers its events
+    from 0); the same seeds make pairs:
 
     >>> now = ml.Scenario(
     ...     ml.Poisson("shop", rate=40.0, to="orders"),
