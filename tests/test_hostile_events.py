@@ -1,4 +1,4 @@
-"""Channels, subscribers and clusters with numbers that nobody should give: refused, and why."""
+"""Channels, subscribers, clusters and events with what nobody should give: refused, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import mesh_lab as ml
-from mesh_lab.errors import PartError
+from mesh_lab.errors import EventError, PartError
 
 LONG = 1e101  # seconds; ten thousand such pauses, or one a little longer, would end at infinity
 
@@ -101,3 +101,36 @@ def test_the_largest_polls_batches_and_numbers_of_requests_can_be_run(engine: An
     )
     run = ml.simulate(scenario, requests=20, seed=1, engine=engine)
     assert list(run.deliveries["outcome"].unique()) == ["acked"]
+
+
+def _nested(levels: int) -> Any:
+    data: Any = 0
+    for _ in range(levels):
+        data = [data]
+    return data
+
+
+def test_data_may_be_nested_so_deep_that_everybody_can_read_it() -> None:
+    with ml.EventStore("sqlite://") as store:
+        store.append("s", ml.Event(id="1", source="/s", type="t", data=_nested(100)))
+        (kept,) = store.read("s")
+    assert kept.event.data == _nested(100)
+
+
+def _holding_itself() -> Any:
+    data: dict[str, Any] = {}
+    data["self"] = data
+    return data
+
+
+@pytest.mark.parametrize("data", [_nested(101), _nested(100_000), _holding_itself()], ids=len)
+def test_data_that_is_nested_without_end_is_refused(data: Any) -> None:
+    with pytest.raises(EventError, match="data: lists and dicts are in one another more than 100"):
+        ml.Event(id="1", source="/s", type="t", data=data)
+
+
+def test_an_integer_that_nobody_reads_back_is_refused() -> None:
+    with pytest.raises(EventError, match=r"data\['n'\]: .* an integer of at most 14000 bits"):
+        ml.Event(id="1", source="/s", type="t", data={"n": 10**5000})
+    with pytest.raises(EventError, match="hits: is of the type int, too large to be shown"):
+        ml.Event(id="1", source="/s", type="t", extensions={"hits": 10**5000})

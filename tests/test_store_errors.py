@@ -162,9 +162,82 @@ def test_other_tables_under_our_names_are_left_alone(tmp_path: Path) -> None:
     )
     with sqlite3.connect(path) as other:
         other.execute("ALTER TABLE mesh_lab_events RENAME COLUMN number TO version")
+    other.close()
+    EventStore(f"sqlite:///{path}").close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("DELETE FROM mesh_lab_head", "mesh_lab_head is empty"),
+        ("DROP TABLE mesh_lab_head", "mesh_lab_head is gone, but mesh_lab_events tells of events"),
+        ("DROP TABLE mesh_lab_events", "mesh_lab_events is gone, but mesh_lab_head tells"),
+        ("UPDATE mesh_lab_head SET position = 1", "position is 1, but that of its last event 2"),
+        ("UPDATE mesh_lab_head SET schema_version = 'x'", "version 'x', which no mesh_lab gives"),
+        ("UPDATE mesh_lab_head SET schema_version = 0", "version 0, which no mesh_lab gives"),
+    ],
+)
+def test_a_store_that_lacks_what_it_had_is_not_made_anew(
+    statement: str, says: str, tmp_path: Path
+) -> None:
+    """An empty table in the place of one that is lost would hide the loss."""
+    path = tmp_path / "events.db"
+    with EventStore(f"sqlite:///{path}") as store:
+        store.append("a", [event(1), event(2)])
+    with sqlite3.connect(path) as other:
+        other.execute(statement)
+    other.close()
+    before = digest(path)
+    refused(lambda: EventStore(f"sqlite:///{path}"), "damaged", says, "nothing was changed")
+    assert digest(path) == before
+
+
+def test_a_store_whose_maker_died_before_the_first_row_is_made_to_the_end(tmp_path: Path) -> None:
+    """MySQL keeps each table at once, so its maker can die between the last table and the row."""
+    path = tmp_path / "events.db"
+    EventStore(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as other:
         other.execute("DELETE FROM mesh_lab_head")
     other.close()
-    refused(lambda: EventStore(f"sqlite:///{path}"), "damaged", "mesh_lab_head is empty")
+    with EventStore(f"sqlite:///{path}") as store:
+        assert store.append("a", event(1)) == range(1, 2)
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), 3e6, "5", None, True])
+def test_a_timeout_that_would_not_be_kept_is_refused(timeout: object) -> None:
+    """SQLite waits for no time at all where its milliseconds do not fit into 32 bits."""
+    with pytest.raises(ValueError, match=r"timeout=.*more than 0 and at most 1000000"):
+        EventStore("sqlite://", timeout=timeout)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("data", "{bad"),
+        ("data", b"\xff"),
+        ("time", "yesterday"),
+        ("type", ""),
+        ("extensions", "[1]"),
+    ],
+)
+def test_a_row_that_was_changed_is_named(column: str, value: object, tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    with EventStore(f"sqlite:///{path}") as store:
+        store.append("a", [event(1), event(2)])
+        with sqlite3.connect(path) as other:
+            other.execute(f"UPDATE mesh_lab_events SET {column} = ? WHERE position = 2", (value,))
+        other.close()
+        with pytest.raises(ml.EventError, match=r"position 2 \(stream 'a', version 2\).*no event"):
+            list(store.read("a"))
+
+
+def test_what_no_database_can_hold_is_refused() -> None:
+    with EventStore("sqlite://") as store:
+        for wrong in ({"after": 2**63}, {"batch": 2**63}):
+            with pytest.raises(ValueError, match=r"must be a whole number, [01] or more, below"):
+                store.read_all(**wrong)
+        with pytest.raises(ml.EventError, match="events: holds None"):
+            store.append("a", None)  # type: ignore[arg-type]
 
 
 def test_a_store_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

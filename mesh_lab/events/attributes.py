@@ -58,11 +58,16 @@ _TIME = re.compile(
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 _MEDIA = re.compile(rf'{_TOKEN}/({_TOKEN})(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"\\]*"))*')
 _INTEGER = 2**31  # an Integer is a signed 32-bit number
+_BITS = 14_000  # of an integer in data; one of more than 4300 digits would not be read back
+_DEPTH = 100  # of lists and dicts in data; readers of JSON end somewhere (RFC 8259, section 9)
 
 
 def wrong(attribute: str, given: object, allowed: str) -> EventError:
     """Return the error for an attribute that was given something it cannot be."""
-    shown = repr(given)
+    try:
+        shown = repr(given)
+    except (ValueError, RecursionError):  # an integer of very many digits, lists in lists in lists
+        shown = f"of the type {type(given).__name__}, too large to be shown"
     shown = shown if len(shown) <= 100 else f"{shown[:96]} ..."
     return EventError(f"{attribute}: is {shown}, but must be {allowed}")
 
@@ -174,7 +179,7 @@ def payload(value: object, content_type: str | None) -> Any:
     return _json("data", value)
 
 
-def _json(path: str, value: Any) -> Any:
+def _json(path: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool):
@@ -184,16 +189,24 @@ def _json(path: str, value: Any) -> Any:
             raise wrong(path, value, "text without unpaired surrogates")
         return str(value)
     if isinstance(value, int):
+        if value.bit_length() > _BITS:
+            raise wrong(path, value, f"an integer of at most {_BITS} bits, or it is not read back")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise wrong(path, value, "finite: JSON has neither infinity nor NaN")
         return float(value)
+    if depth >= _DEPTH:
+        raise EventError(
+            f"data: lists and dicts are in one another more than {_DEPTH} deep, or hold themselves"
+        )
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise wrong(f"{path}, the key", key, "a string: JSON has no others")
-        return FrozenDict({_json(path, k): _json(f"{path}[{k!r}]", v) for k, v in value.items()})
+        return FrozenDict(
+            {_json(path, k): _json(f"{path}[{k!r}]", v, depth + 1) for k, v in value.items()}
+        )
     if isinstance(value, list | tuple):
-        return FrozenList(_json(f"{path}[{i}]", item) for i, item in enumerate(value))
+        return FrozenList(_json(f"{path}[{i}]", item, depth + 1) for i, item in enumerate(value))
     raise wrong(path, value, "JSON (None, bool, number, string, list, dict) or bytes")

@@ -26,6 +26,13 @@ from .transaction import Transaction
 __all__ = ["Database"]
 
 
+_LONGEST = 1_000_000  # SQLite counts milliseconds in 32 bits: beyond, it would not wait at all
+
+
+def _is_seconds(given: object) -> bool:
+    return isinstance(given, int | float) and given is not True and 0 < given <= _LONGEST
+
+
 class Database:
     """What `EventStore` stands on; see there for the parameters.
 
@@ -40,8 +47,10 @@ class Database:
     def __init__(
         self, url: str, *, timeout: float = 5.0, durable: bool = True, beside: bool = False
     ) -> None:
-        if not timeout > 0:
-            raise ValueError(f"timeout={timeout!r}: must be seconds, more than 0")
+        if not _is_seconds(timeout):
+            raise ValueError(
+                f"timeout={timeout!r}: must be seconds, more than 0 and at most {_LONGEST}"
+            )
         self.timeout = timeout
         self._engine, self.name = connect(url, timeout, durable=durable)
         self._closed = False

@@ -82,9 +82,9 @@ def _moment(name: str, given: object) -> int | None:
 
 def whole(name: str, given: object, least: int) -> int:
     """Return a whole number that is at least `least`, or raise ValueError."""
-    if isinstance(given, int) and not isinstance(given, bool) and given >= least:
+    if isinstance(given, int) and not isinstance(given, bool) and least <= given < 2**63:
         return given
-    raise ValueError(f"{name}={given!r}: must be a whole number, {least} or more")
+    raise ValueError(f"{name}={given!r}: must be a whole number, {least} or more, below 2**63")
 
 
 def page(

@@ -95,9 +95,20 @@ def decode(row: Sequence[Any]) -> Recorded:
     EventError
         When the row was changed so that it is no event any more.
     """
-    position, stream, version, recorded, _, time, id, source, type = row[:9]
+    position, stream, version, recorded = row[:4]
+    try:
+        return Recorded(position, stream, version, _event(row), moment(recorded))
+    except (EventError, ValueError, TypeError) as error:
+        raise EventError(
+            f"the row at position {position} (stream {stream!r}, version {version}) was changed, "
+            f"and is no event any more: {error}"
+        ) from error
+
+
+def _event(row: Sequence[Any]) -> Event:
+    time, id, source, type = row[5:9]
     subject, key, datacontenttype, dataschema, data, data_bytes, extensions = row[9:]
-    event = Event(
+    return Event(
         id=id,
         source=source,
         type=type,
@@ -109,4 +120,3 @@ def decode(row: Sequence[Any]) -> Recorded:
         data=json.loads(data) if data is not None else data_bytes,
         extensions=json.loads(extensions) if extensions is not None else {},
     )
-    return Recorded(position, stream, version, event, moment(recorded))

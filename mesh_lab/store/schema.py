@@ -146,8 +146,46 @@ def prepare(engine: sa.Engine, store: str, *, beside: bool) -> None:
             "give another one, or beside=True to keep events beside these tables",
         )
     if missing:
+        _check_what_is_left(engine, store, there)
+    if missing or not _has_begun(engine):
         _create(engine)
     _check(engine, store)
+
+
+def _check_what_is_left(engine: sa.Engine, store: str, there: set[str]) -> None:
+    """Raise if a table is missing that was there once: an empty one would hide what is lost."""
+    for gone, left in ((HEAD, EVENTS), (EVENTS, HEAD)):
+        if gone.name in there or left.name not in there:
+            continue
+        with engine.connect() as connection:
+            if _is_ours(connection, left) and (
+                connection.execute(sa.select(sa.func.max(left.c.position))).scalar()
+            ):
+                raise _damaged(
+                    store, f"its table {gone.name} is gone, but {left.name} tells of events"
+                )
+
+
+def _has_begun(engine: sa.Engine) -> bool:
+    """Return False if whoever makes the tables has died, or is about to, before the first row."""
+    with engine.connect() as connection:
+        if not (_is_ours(connection, HEAD) and _is_ours(connection, EVENTS)):
+            return True  # and another schema, of which `_check` tells
+        head = connection.execute(sa.select(HEAD.c.one)).first()
+        return head is not None or _holds_events(connection)
+
+
+def _is_ours(connection: sa.Connection, table: sa.Table) -> bool:
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    return columns >= set(table.c.keys())
+
+
+def _holds_events(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(EVENTS.c.position).limit(1)).first() is not None
+
+
+def _damaged(store: str, problem: str) -> StoreError:
+    return StoreError(store, "damaged", problem, "restore it from a copy; nothing was changed")
 
 
 def _create(engine: sa.Engine) -> None:
@@ -178,6 +216,10 @@ def _check(engine: sa.Engine, store: str) -> None:
         inspector = sa.inspect(connection)
         if {column["name"] for column in inspector.get_columns(HEAD.name)} >= set(HEAD.c.keys()):
             version = connection.execute(sa.select(HEAD.c.schema_version)).scalar()
+            if version is not None and not (isinstance(version, int) and version >= 1):
+                raise _damaged(
+                    store, f"its tables have version {version!r}, which no mesh_lab gives them"
+                )
             if version is not None and version > SCHEMA:
                 raise StoreError(
                     store,
@@ -195,10 +237,13 @@ def _check(engine: sa.Engine, store: str) -> None:
                     f"its table {table.name} has no column {lacking[0]!r}: it is another schema",
                     "give another database; nothing was changed",
                 )
-        if connection.execute(sa.select(HEAD.c.one)).first() is None:
-            raise StoreError(
-                store,
-                "damaged",
-                f"its table {HEAD.name} is empty, so the next position is not known",
-                "restore it from a copy; nothing was changed",
+        last = sa.select(sa.func.max(EVENTS.c.position)).scalar_subquery()
+        row = connection.execute(sa.select(HEAD.c.position, last)).first()
+        if row is None:
+            raise _damaged(
+                store, f"its table {HEAD.name} is empty, so the next position is not known"
+            )
+        if row[0] < (row[1] or 0):
+            raise _damaged(
+                store, f"its last position is {row[0]}, but that of its last event {row[1] or 0}"
             )

@@ -181,7 +181,7 @@ def expected_version(expected: object) -> int | None:
 
 
 def _events(given: Event | Iterable[Event]) -> list[Event]:
-    events = [given] if isinstance(given, Event) else list(given)
+    events = list(given) if isinstance(given, Iterable) else [given]
     for event in events:
         if not isinstance(event, Event):
             raise EventError(
