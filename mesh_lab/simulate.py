@@ -370,7 +370,13 @@ def check_arguments(
 ) -> None:
     """Raise `ScenarioError` for a scenario, a seed or an end of the run that is impossible."""
     if not isinstance(scenario, Scenario):
-        raise ScenarioError(f"scenario is {scenario!r}, but must be a Scenario")
+        from .replicated import Cluster
+
+        cluster = "; run a cluster with ml.replicated.simulate"
+        raise ScenarioError(
+            f"scenario is {scenario!r}, but must be a Scenario"
+            f"{cluster if isinstance(scenario, Cluster) else ''}"
+        )
     if not scenario.sources:
         raise ScenarioError("the scenario has no source, so nothing would happen; add one")
     checked_seed(seed)

@@ -78,6 +78,10 @@ MISFITS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ml.Scenario(ticks("db"), ml.Cluster("db")),
         "Cluster('db') is not a part; a cluster runs by itself: ml.replicated.simulate(",
     ),
+    "a cluster for simulate": (
+        lambda: ml.simulate(ml.Cluster("db"), requests=1, seed=1),
+        "Cluster('db'), but must be a Scenario; run a cluster with ml.replicated.simulate",
+    ),
     "no such dead letters": (
         lambda: ml.Scenario(ticks("q"), ml.MessageQueue("q", dead_letter="daed"),
                             ml.MessageQueue("dead")),
