@@ -170,6 +170,27 @@ def test_who_gives_up_a_partition_commits_first(assignor: str) -> None:
     assert moved > 10
 
 
+def owners(group: ConsumerGroup) -> list[tuple[float, int, int]]:
+    _, live = performed(1, Log("log", partitions=2), group)
+    return [(round(time, 6), partition, member) for time, partition, member in live.ownership]
+
+
+def test_who_gives_up_a_partition_joins_again_at_once() -> None:
+    """Member 0 is told at 12.0, and gives up partition 1; member 1 is told at 13.5."""
+    joins = (JoinGroup(at=10.5, member=1),)
+    group = dataclasses.replace(READER, members=1, assignor="cooperative-sticky", changes=joins)
+    assert owners(group) == [(0.0, 0, 0), (0.0, 1, 0), (12.0, 1, -1), (13.5, 1, 1)]
+
+
+def test_a_rebalance_waits_for_a_poll_interval_and_no_longer() -> None:
+    """Member 1 crashes at 4.0, and its session lasts; the rebalance of 6.5 goes on at 11.5."""
+    changes = (CrashMember(at=4.0, member=1), JoinGroup(at=6.5, member=2))
+    group = dataclasses.replace(READER, max_poll_interval=5.0, changes=changes)
+    assert owners(group) == [
+        (0.0, 0, 0), (0.0, 1, 1), (9.0, 0, -1), (11.5, 1, -1), (11.5, 0, 0), (11.5, 1, 2)
+    ]  # fmt: skip
+
+
 def test_what_is_sent_again_waits_for_what_comes_before_it() -> None:
     """Event 1 is lost at 2.0 and sent again at 3.6; 2, refused at 3.0, is sent once more then."""
     producer = Producer(linger=0.0, request_timeout=1.5, cuts=((1.9, 2.1),))

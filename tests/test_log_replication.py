@@ -343,7 +343,58 @@ def test_min_insync_1_trusts_one_broker(unclean: bool) -> None:
         assert [t for t, _ in confirmed(made)[4:]] == [8.5] * 4
 
 
+UNCLEAN = failing(
+    "all",
+    replica_delay=0.1,
+    failover=0.0,
+    broker_outages=((1, 1.5, 6.5), (0, 4.5, 8.5)),
+    unclean=True,
+)
+
+
+def test_readers_go_back_to_where_an_unclean_leader_ends() -> None:
+    """The reader has come to offset 4; broker 1 leads from 6.5 on and ends at offset 1."""
+    made = run(UNCLEAN, READER, events=8)
+    handled = [row for row in rows(made, "number", "offset", "outcome") if row[2] == "acked"]
+    assert [row[:2] for row in handled[:4]] == [(0, 0), (1, 1), (2, 2), (3, 3)]
+    assert [row[:2] for row in handled[4:]] == [(4, 1), (5, 2), (6, 3), (7, 4)]
+
+
+def test_no_transaction_takes_a_record_that_is_cut_off() -> None:
+    """Records 1 to 3 are in hand when broker 1 leads without them, at 6.5."""
+    made = run(UNCLEAN, group(work=fixed(3.0), commit="with"), events=8)
+    assert rows(made, "number", "finished", "outcome")[:4] == [
+        (0, 4.1, "acked"),
+        (1, 7.1, "nacked"),
+        (2, 10.1, "nacked"),
+        (3, 13.1, "nacked"),
+    ]
+
+
+def test_an_event_of_which_a_copy_is_left_is_not_lost() -> None:
+    """Its first answer is lost at 1.2; what is sent again at 2.1 is cut off with broker 0."""
+    producer = Producer(linger=0.0, acks=1, delay=0.2, cuts=((1.1, 1.3),), request_timeout=1.0)
+    made = run(
+        failing(1, failover=1.0, broker_outages=((0, 2.6, 20.0),), producer=producer),
+        READER,
+        events=1,
+    )
+    assert confirmed(made) == [(2.5, "ok")]
+    assert rows(made, "number", "copy", "finished", "outcome") == [(0, 0, 1.8, "acked")]
+
+
 # -- a failing network ---------------------------------------------------------------------------
+
+
+def test_a_connection_keeps_order_whatever_the_delays() -> None:
+    delay = ml.Exponential(mean=2.0)
+    made = run(log(producer=Producer(linger=0.0, acks=0, delay=delay)), READER, events=20)
+    delays = Draws(1).column(delay, "log", "delay", "s")
+    expected, last = [], 0.0
+    for n in range(20):
+        last = max(last, n + 1.0 + delays.at(n))
+        expected.append(round(last, 6))
+    assert [row[0] for row in rows(made, "written")] == expected
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
