@@ -84,6 +84,9 @@ def test_an_event_that_comes_back_after_the_longest_pause_comes_at_a_time() -> N
         (lambda: _group(poll=2**63), "poll: is 9223372036854775808, but .* to 2147483647"),
         (lambda: ml.Producer(batch=2**63), "batch: is 9223372036854775808, but .* to 2147483647"),
         (lambda: ml.Producer(in_flight=2**63), "in_flight: is 9223372036854775808"),
+        (lambda: ml.Log("log", replication=10**9), "replication: is 1000000000, but .* to 1000"),
+        (lambda: ml.Log("log", brokers=10**9), "brokers: is 1000000000, but .* to 100000"),
+        (lambda: ml.Log("log", partitions=10**5, replication=11), "than the 1000000 replicas"),
     ],
 )
 def test_how_many_there_are_has_a_limit(make: Callable[[], Any], says: str) -> None:
@@ -127,6 +130,14 @@ def _holding_itself() -> Any:
 def test_data_that_is_nested_without_end_is_refused(data: Any) -> None:
     with pytest.raises(EventError, match="data: lists and dicts are in one another more than 100"):
         ml.Event(id="1", source="/s", type="t", data=data)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"), [("[" * 100_000, "nested too deeply"), ("1" * 5000, "is not JSON: .*digits")]
+)
+def test_json_that_nobody_reads_is_refused(data: str, says: str) -> None:
+    with pytest.raises(EventError, match=says):
+        ml.Event.from_json('{"specversion": "1.0", "data": ' + data)
 
 
 def test_an_integer_that_nobody_reads_back_is_refused() -> None:

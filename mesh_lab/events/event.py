@@ -229,7 +229,9 @@ class Event:
             members = json.loads(
                 document, object_pairs_hook=_once_each, parse_constant=_no_constant
             )
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise EventError("the event is JSON that is nested too deeply to be read") from None
+        except ValueError as error:  # and an integer of very many digits is one
             raise EventError(f"the event is not JSON: {error}") from None
         except TypeError:
             raise EventError(f"the event must be str or bytes, not {_kind(document)}") from None

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Protocol
 from annotated_types import Ge, Le
 
 from ...distributions import Distribution
-from ...parts import Count, NonNegative, part
+from ...parts import Count, NonNegative, Seconds, part
 from ..base import Channel
 from ..message import Message
 from ..post import LiveChannel, Post
@@ -25,6 +25,9 @@ from .producer import Producer
 from .sender import APPENDED, OUT_OF_ORDER, REFUSED, WAITING, Batch, Flight, Sender
 
 __all__ = ["LiveLog", "Log"]
+
+
+_MOST_REPLICAS = 1_000_000  # of partitions; a kilobyte each
 
 
 @part
@@ -65,12 +68,12 @@ class Log(Channel):
     such_as: ClassVar[str] = "Log('orders')"
     has_rows: ClassVar[bool] = False  # the groups that read it have
     partitions: Annotated[int, Ge(1), Le(100_000)] = 12
-    replication: Count = 1
-    brokers: Count | None = None
+    replication: Annotated[int, Ge(1), Le(1000)] = 1
+    brokers: Annotated[int, Ge(1), Le(100_000)] | None = None
     min_insync: Count = 1
     producer: Producer = Producer()
     replica_delay: Annotated[float, Ge(0), Le(1e100)] | Distribution = 0.005
-    failover: NonNegative = 9.0
+    failover: Seconds = 9.0
     unclean: bool = False
     broker_outages: tuple[tuple[int, NonNegative, NonNegative], ...] = ()
 
@@ -84,6 +87,11 @@ class Log(Channel):
             raise ValueError(
                 f"min_insync is {self.min_insync}, but replication is {self.replication}: nothing "
                 "could be written with acks='all'"
+            )
+        if self.partitions * self.replication > _MOST_REPLICAS:
+            raise ValueError(
+                f"partitions is {self.partitions} and replication {self.replication}: that makes "
+                f"more than the {_MOST_REPLICAS} replicas that a log may have; take fewer of one"
             )
         until = dict.fromkeys(range(self.broker_count), 0.0)
         for broker, start, end in self.broker_outages:
@@ -157,14 +165,18 @@ class LiveLog(LiveChannel):
         delay = self.part.replica_delay
         if not isinstance(delay, Distribution):
             return lambda partition, broker: delay
-        columns = {
-            (p, broker): iter(
-                self.post.draws.column(delay, self.name, "replica", f"{p}/{broker}")
-            ).__next__
-            for p in range(self.part.partitions)
-            for broker in range(self.part.broker_count)
-        }
-        return lambda partition, broker: columns[partition, broker]()
+        columns: dict[tuple[int, int], Callable[[], float]] = {}
+
+        def drawn(partition: int, broker: int) -> float:
+            draw = columns.get((partition, broker))
+            if draw is None:
+                column = self.post.draws.column(
+                    delay, self.name, "replica", f"{partition}/{broker}"
+                )
+                draw = columns[partition, broker] = iter(column).__next__
+            return draw()
+
+        return drawn
 
     # -- writing ---------------------------------------------------------------------------------
 
