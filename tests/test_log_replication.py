@@ -139,6 +139,7 @@ def test_a_leader_takes_numbered_batches_once_and_in_order() -> None:
     assert p.expects(8, 0, 0) is True
     assert p.expects(8, 0, 1) is False
     assert p.expects(7, 1, 0) is True  # a new epoch
+    assert p.expects(7, -1, 0) is False  # an old one
     assert p.end_of(7, 0, 0, 2) == 2
     p.copied(1, 2)
     p.append(messages(2), producer=7, sequence=2)
