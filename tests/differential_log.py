@@ -38,19 +38,19 @@ ARRIVING = "engines.compiled.events.arriving"
 
 FAULTS = {
     "lingering batches before the ends of handling": Fault(
-        LOOP, "keys[0] < EXPIRY * RANKED + w.b_sequence[oldest]", "keys[0] < 1"
+        LOOP, "keys[0] < EXPIRY * RANKED + b_sequence[oldest]", "keys[0] < 1"
     ),
     "copies before lingering batches": Fault(LOOP, "HOP, COPY, copies", "0, COPY, copies"),
     "one event too many in a batch": Fault(
         LOOP, "if b < 0 or b_count[b] >= batch:", "if b < 0 or b_count[b] > batch:"
     ),
     "a sticky partitioner that does not wait for a full batch": Fault(
-        LOOP, "(w.s_produced[s] >= batch and full)", "(w.s_produced[s] >= batch)"
+        LOOP, "(s_produced[s] >= batch and full)", "(s_produced[s] >= batch)"
     ),
     "one request too many in flight": Fault(
         LOOP,
-        "if w.flying[s * brokers + broker] < w.in_flight:",
-        "if w.flying[s * brokers + broker] <= w.in_flight:",
+        "if flying[s * brokers + broker] < most_in_flight:",
+        "if flying[s * brokers + broker] <= most_in_flight:",
     ),
     "partitions in order of their turn": Fault(
         LOOP, "while k > 0 and due[s, k - 1] > p:", "while k > 0 and due[s, k - 1] > p + 99:"
@@ -62,25 +62,27 @@ FAULTS = {
         LOOP, "if followers == 0 or acks != 2:", "if followers == 0 or acks != 9:"
     ),
     "consumers read what followers have not copied": Fault(
-        LOOP, "if w.ends[other] < high:", "if w.ends[other] > high:"
+        LOOP, "if ends[other] < high:", "if ends[other] > high:"
     ),
     "a commit before it is time": Fault(
-        LOOP, "if w.g_commit[g] == AFTER and now >= w.m_next[m]:", "if w.g_commit[g] == AFTER:"
+        LOOP, "if g_commit[g] == AFTER and now >= m_next[m]:", "if g_commit[g] == AFTER:"
     ),
     "a poll that begins at the first partition again": Fault(
         LOOP,
-        "w.m_turn[m] = turn + 1 if turn + 1 < many else 0",
-        "w.m_turn[m] = 0",
+        "m_turn[m] = turn + 1 if turn + 1 < many else 0",
+        "m_turn[m] = 0",
     ),
     "a poll with one record too many": Fault(
-        LOOP, "upto = min(offset + room, w.p_high[p])", "upto = min(offset + room + 1, w.p_high[p])"
+        LOOP, "upto = min(offset + room, p_high[p])", "upto = min(offset + room + 1, p_high[p])"
     ),
     "nobody commits at rest": Fault(
-        LOOP, "if w.m_waits[m] and w.m_open[m]:", "if w.m_waits[m] and not w.m_open[m]:"
+        LOOP, "if m_waits[m] and m_open[m]:", "if m_waits[m] and not m_open[m]:"
     ),
     "the latest is the earliest": Fault(DRIVER, 'group.reset == "latest"', 'group.reset == "-"'),
     "the run ends before everything is committed": Fault(
-        LOOP, "live += b_count[b] * groups", "live += 0 * groups"
+        LOOP,
+        "            live += b_count[b] * groups\n            in_flight -=",
+        "            live += 0 * groups\n            in_flight -=",
     ),
     "all sources draw as the first": Fault(
         ARRIVING, "found[mine] = column[arrived.number[mine]]",

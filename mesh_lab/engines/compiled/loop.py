@@ -252,13 +252,32 @@ def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
     follower, second, rank, order = w.follower, w.second, w.rank, w.order
     sources, rows, room, own = len(w.users), len(w.made), len(times), len(v.own)
     enough, discipline, workers = len(w.ended), w.discipline, w.workers
+    # each look into the world costs the compiler as much as the world is large
+    w_room, w_proxies, w_draws, w_oracle = w.room, w.proxies, w.draws, w.oracle
+    w_feedback, w_keeps_hands, w_summary = w.feedback, w.keeps_hands, w.summary
+    w_endless, w_counts_users, w_until, w_forward = w.endless, w.counts_users, w.until, w.forward
+    w_back, w_delays, w_keys, w_change_time = w.back, w.delays, w.keys, w.change_time
+    w_change_key, w_made, w_source, w_endpoint = w.change_key, w.made, w.source, w.endpoint
+    w_start, w_finish, w_outcome, w_arrival = w.start, w.finish, w.outcome, w.arrival
+    w_end, w_key, w_work, w_due, w_alarm = w.end, w.key, w.work, w.due, w.alarm
+    w_sender, w_wayback, w_entered, w_met = w.sender, w.wayback, w.entered, w.met
+    w_left_there, w_worked, w_user, w_free = w.left_there, w.worked, w.user, w.free
+    w_ended, w_pending, w_down, w_speed = w.ended, w.pending, w.down, w.speed
+    w_in_service, w_waiting, w_head, w_tail = w.in_service, w.waiting, w.head, w.tail
+    w_hands, w_arrivals, w_virtual = w.hands, w.arrivals, w.virtual
+    w_shared_since, w_plan, w_next_time, w_number = w.shared_since, w.plan, w.next_time, w.number
+    w_fires, w_users, w_window_low, w_window_size = w.fires, w.users, w.window_low, w.window_size
+    w_gap_low, w_gap_size, w_gap_over, w_gaps = w.gap_low, w.gap_size, w.gap_over, w.gaps
+    w_sizes, w_works, w_priorities, w_uniforms = w.sizes, w.works, w.priorities, w.uniforms
+    w_ways, w_hashes, w_key_numbers = w.ways, w.hashes, w.key_numbers
+    w_user_source, w_user_number = w.user_source, w.user_number
     pending = c[PENDING]
     while True:
         stage, row, i, e, user, inside, batch, fired = NOWHERE, -1, 0, -1, 0, 1, 0, 0
         shares = False  # whether those who share workers go on with other shares
         if pending > 0:
             # what was ended by a change of endpoints: only its response is left
-            row = w.pending[c[PENDING] - pending]
+            row = w_pending[c[PENDING] - pending]
             stage = LEAVES
             pending -= 1
         elif c[PENDING] > 0:
@@ -271,76 +290,76 @@ def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
             who, time = -1, INF
             if c[STOPPED] == 0:
                 for k in range(sources):
-                    if w.next_time[k] < time:
-                        who, time = k, w.next_time[k]
+                    if w_next_time[k] < time:
+                        who, time = k, w_next_time[k]
             first = times[0] if c[HEAP] > 0 else INF
-            if w.change_time <= time and (
-                w.change_time < first or (w.change_time == first and w.change_key < keys[0])
+            if w_change_time <= time and (
+                w_change_time < first or (w_change_time == first and w_change_key < keys[0])
             ):
-                if w.change_time == INF:
+                if w_change_time == INF:
                     return EMPTY
-                if w.change_time >= w.until:
+                if w_change_time >= w_until:
                     return AT_LIMIT
-                clock[NOW] = w.change_time
+                clock[NOW] = w_change_time
                 return CHANGES
             if first <= time:
                 if first == INF:
                     return EMPTY
-                if first >= w.until:
+                if first >= w_until:
                     return AT_LIMIT
                 if c[HEAP] + c[FLYING] + 2 * (2 + ALARMS) > room:
                     return NEEDS_HEAP
                 if v.cursor[0] + OWN_DRAWS > own:
                     return NEEDS_OWN
-                if w.summary and c[ENDED] + c[FLYING] + 1 > enough:
+                if w_summary and c[ENDED] + c[FLYING] + 1 > enough:
                     return HAS_ENDED
                 what, sequence = whats[0], keys[0] & (RANKED - 1)
                 kind, row = what & 7, what >> 3
                 if kind == WAKE and c[STOPPED] == 0:
                     user = row
-                    i = w.user_source[user]
+                    i = w_user_source[user]
                     if c[ROWS] >= rows and c[FREE] == 0:
                         return NEEDS_ROWS
-                    if w.user_number[user] + w.users[i] >= w.gap_low[i] + w.gap_size[i]:
+                    if w_user_number[user] + w_users[i] >= w_gap_low[i] + w_gap_size[i]:
                         c[WHO] = i
                         return NEEDS_DRAWS
                 clock[NOW] = first
                 c[ROOT_IS_FREE] = 1  # most events plan another, which takes the place
                 if kind == DONE:
-                    if w.keeps_hands == 0 or w.alarm[row] == sequence:
-                        e = w.endpoint[row]
-                        w.finish[row] = first
-                        w.outcome[row] = OK
-                        count = w.in_service[e] - 1
-                        w.in_service[e] = count
-                        if w.summary:
+                    if w_keeps_hands == 0 or w_alarm[row] == sequence:
+                        e = w_endpoint[row]
+                        w_finish[row] = first
+                        w_outcome[row] = OK
+                        count = w_in_service[e] - 1
+                        w_in_service[e] = count
+                        if w_summary:
                             note_busy(c, clock, -1)
-                        if w.keeps_hands:
+                        if w_keeps_hands:
                             at = e * workers
                             last = at + count
-                            while w.hands[at] != row:
+                            while w_hands[at] != row:
                                 at += 1
                             while at < last:
-                                w.hands[at] = w.hands[at + 1]
+                                w_hands[at] = w_hands[at + 1]
                                 at += 1
                         stage = SERVES
                 elif kind == SHARED:
                     e = row
-                    if w.plan[e] == sequence:
-                        row = w.head[e]
-                        w.head[e] = merged(
+                    if w_plan[e] == sequence:
+                        row = w_head[e]
+                        w_head[e] = merged(
                             follower, second, rank, order, follower[row], second[row]
                         )
-                        count = w.in_service[e] - 1
-                        w.in_service[e] = count
-                        if w.summary and count < workers:
+                        count = w_in_service[e] - 1
+                        w_in_service[e] = count
+                        if w_summary and count < workers:
                             note_busy(c, clock, -1)
-                        w.virtual[e] = rank[row] if count > 0 else 0.0
-                        w.shared_since[e] = first
-                        w.plan[e] = -1
+                        w_virtual[e] = rank[row] if count > 0 else 0.0
+                        w_shared_since[e] = first
+                        w_plan[e] = -1
                         shares = count > 0
-                        w.finish[row] = first
-                        w.outcome[row] = OK
+                        w_finish[row] = first
+                        w_outcome[row] = OK
                         stage = LEAVES
                 elif kind == BACK:
                     stage = RETURNS
@@ -351,27 +370,27 @@ def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
                         if first > clock[INSTANT]:
                             clock[INSTANT] = first
                             for k in range(sources):
-                                if w.users[k] > 0:
-                                    w.fires[k] = 0
-                        w.fires[i] += 1
-                        if w.fires[i] > USERS_AT_ONCE * w.users[i]:
+                                if w_users[k] > 0:
+                                    w_fires[k] = 0
+                        w_fires[i] += 1
+                        if w_fires[i] > USERS_AT_ONCE * w_users[i]:
                             return STANDSTILL
                         stage = MAKES
                 else:
                     ring(s, v, row, first)
             else:
-                if time >= w.until:
+                if time >= w_until:
                     return AT_LIMIT
-                at = w.fires[who] - w.gap_low[who]
-                batch = w.sizes[who, at]
+                at = w_fires[who] - w_gap_low[who]
+                batch = w_sizes[who, at]
                 if lacks_draws(
                     at,
-                    w.gap_size[who],
-                    w.gap_over[who],
-                    w.number[who],
+                    w_gap_size[who],
+                    w_gap_over[who],
+                    w_number[who],
                     batch,
-                    w.window_low[who],
-                    w.window_size[who],
+                    w_window_low[who],
+                    w_window_size[who],
                 ):
                     c[WHO] = who
                     return NEEDS_DRAWS
@@ -384,11 +403,11 @@ def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
                     return NEEDS_OWN
                 if c[ROWS] + batch > rows + c[FREE]:
                     return NEEDS_ROWS
-                if w.summary and c[ENDED] + c[FLYING] + batch > enough:
+                if w_summary and c[ENDED] + c[FLYING] + batch > enough:
                     return HAS_ENDED
                 clock[NOW] = time
                 i = who
-                w.fires[i] += 1
+                w_fires[i] += 1
                 fired = 1
                 stage = MAKES
 
@@ -399,226 +418,226 @@ def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
             if stage == MAKES:
                 if c[FREE] > 0:
                     c[FREE] -= 1
-                    row = w.free[c[FREE]]
+                    row = w_free[c[FREE]]
                 else:
                     row = c[ROWS]
                     c[ROWS] = row + 1
                 c[FLYING] += 1
-                w.made[row] = now
-                w.source[row] = i
-                w.start[row] = NAN
-                w.finish[row] = NAN
-                w.outcome[row] = IN_FLIGHT
-                if w.delays:
-                    w.arrival[row] = NAN
-                    w.end[row] = NAN
-                if w.summary:
+                w_made[row] = now
+                w_source[row] = i
+                w_start[row] = NAN
+                w_finish[row] = NAN
+                w_outcome[row] = IN_FLIGHT
+                if w_delays:
+                    w_arrival[row] = NAN
+                    w_end[row] = NAN
+                if w_summary:
                     note_busy(c, clock, 0)
                     clock[AREA_LAST] = clock[AREA]
                     clock[LAST] = now
-                if w.users[i] > 0:
-                    w.user[row] = user
-                    number = w.user_number[user]
+                if w_users[i] > 0:
+                    w_user[row] = user
+                    number = w_user_number[user]
                 else:
                     batch -= 1
-                    number = w.number[i]
-                    w.number[i] = number + 1
-                if w.users[i] == 0 or w.counts_users:
+                    number = w_number[i]
+                    w_number[i] = number + 1
+                if w_users[i] == 0 or w_counts_users:
                     c[LEFT] -= 1
                     if c[LEFT] == 0:
                         c[STOPPED] = 1
-                at = number - w.window_low[i]
-                w.work[row] = w.works[i, at]
+                at = number - w_window_low[i]
+                w_work[row] = w_works[i, at]
                 if discipline > LIFO:
-                    rank[row] = w.priorities[i, at] if discipline <= PREEMPTIVE else w.work[row]
-                if w.keys:
-                    w.key[row] = w.key_numbers[i, at]
+                    rank[row] = w_priorities[i, at] if discipline <= PREEMPTIVE else w_work[row]
+                if w_keys:
+                    w_key[row] = w_key_numbers[i, at]
                 # sent: a balancer, a pool, an endpoint
                 p = 0
-                if w.proxies > 1:
-                    p = int(w.uniforms[w.draws, i, at] * w.proxies)
-                    w.sender[row] = p
-                level, zone = w.uniforms[w.draws + 1, i, at], w.uniforms[w.draws + 2, i, at]
+                if w_proxies > 1:
+                    p = int(w_uniforms[w_draws, i, at] * w_proxies)
+                    w_sender[row] = p
+                level, zone = w_uniforms[w_draws + 1, i, at], w_uniforms[w_draws + 2, i, at]
                 g = pool_of(r, v, p, level, zone)
                 if g < 0:
-                    w.endpoint[row] = -1
-                    w.finish[row] = now
-                    w.outcome[row] = UNAVAILABLE
+                    w_endpoint[row] = -1
+                    w_finish[row] = now
+                    w_outcome[row] = UNAVAILABLE
                     stage = ENDS
                 else:
-                    if w.oracle:
-                        v.job[0] = w.work[row]
-                    for k in range(w.draws):
-                        u[k] = w.uniforms[k, i, at]
-                    e = choose(s, v, g, u, now, w.hashes[i, at])
-                    w.endpoint[row] = e
+                    if w_oracle:
+                        v.job[0] = w_work[row]
+                    for k in range(w_draws):
+                        u[k] = w_uniforms[k, i, at]
+                    e = choose(s, v, g, u, now, w_hashes[i, at])
+                    w_endpoint[row] = e
                     v.outstanding[p * v.stride + e] += 1
                     sent(s, v, p, e, now)
-                    if w.back == 2:
-                        w.wayback[row] = w.ways[1, i, at]
-                    if w.forward == 0:
+                    if w_back == 2:
+                        w_wayback[row] = w_ways[1, i, at]
+                    if w_forward == 0:
                         stage = ARRIVES
                     else:
-                        delay = w.ways[0, 0, 0] if w.forward == 1 else w.ways[0, i, at]
+                        delay = w_ways[0, 0, 0] if w_forward == 1 else w_ways[0, i, at]
                         hops, subject = REACH, row
                         stage = NOWHERE
 
             if stage == ARRIVES:
-                e = w.endpoint[row]
+                e = w_endpoint[row]
                 if discipline in (PS, PREEMPTIVE):
-                    fits = w.waiting[e] + w.in_service[e] < w.room
+                    fits = w_waiting[e] + w_in_service[e] < w_room
                 else:
-                    fits = w.waiting[e] < w.room or w.in_service[e] < workers
-                if w.down[e] or not fits:
-                    w.finish[row] = now
-                    w.outcome[row] = UNAVAILABLE if w.down[e] else REJECTED
+                    fits = w_waiting[e] < w_room or w_in_service[e] < workers
+                if w_down[e] or not fits:
+                    w_finish[row] = now
+                    w_outcome[row] = UNAVAILABLE if w_down[e] else REJECTED
                     inside = 0
                     stage = LEAVES
                 else:
-                    if w.delays:
-                        w.arrival[row] = now
-                    if discipline > LIFO or w.keeps_hands:
-                        order[row] = w.arrivals[e]
-                        w.arrivals[e] += 1
-                    if w.oracle:
-                        w.met[row] = v.there[e]
-                        w.entered[row] = now
+                    if w_delays:
+                        w_arrival[row] = now
+                    if discipline > LIFO or w_keeps_hands:
+                        order[row] = w_arrivals[e]
+                        w_arrivals[e] += 1
+                    if w_oracle:
+                        w_met[row] = v.there[e]
+                        w_entered[row] = now
                         v.there[e] += 1
                         busy = v.busy_until[e]
                         busy = busy if busy > now else now
-                        v.busy_until[e] = busy + w.work[row] / (workers * w.speed[e])
+                        v.busy_until[e] = busy + w_work[row] / (workers * w_speed[e])
                         arrived(s, v, e, now)
                     if discipline == PS:
-                        w.start[row] = now
-                        count = w.in_service[e]
+                        w_start[row] = now
+                        count = w_in_service[e]
                         if count > 0:
-                            w.virtual[e] = w.virtual[e] + (now - w.shared_since[e]) * share(
+                            w_virtual[e] = w_virtual[e] + (now - w_shared_since[e]) * share(
                                 count, workers
                             )
-                        w.shared_since[e] = now
-                        rank[row] = w.virtual[e] + w.work[row] / w.speed[e]
+                        w_shared_since[e] = now
+                        rank[row] = w_virtual[e] + w_work[row] / w_speed[e]
                         follower[row] = -1
                         second[row] = -1
-                        w.head[e] = merged(follower, second, rank, order, w.head[e], row)
-                        w.in_service[e] = count + 1
-                        if w.summary and count < workers:
+                        w_head[e] = merged(follower, second, rank, order, w_head[e], row)
+                        w_in_service[e] = count + 1
+                        if w_summary and count < workers:
                             note_busy(c, clock, 1)
                         shares = True
                         stage = NOWHERE
                     else:
-                        w.waiting[e] += 1
-                        if discipline == PREEMPTIVE and w.in_service[e] == workers:
+                        w_waiting[e] += 1
+                        if discipline == PREEMPTIVE and w_in_service[e] == workers:
                             # the least urgent in service, the last started of a tie
                             base = e * workers
                             victim = base
                             for k in range(base + 1, base + workers):
-                                if rank[w.hands[k]] >= rank[w.hands[victim]]:
+                                if rank[w_hands[k]] >= rank[w_hands[victim]]:
                                     victim = k
-                            other = w.hands[victim]
+                            other = w_hands[victim]
                             if rank[other] > rank[row]:
                                 for k in range(victim, base + workers - 1):
-                                    w.hands[k] = w.hands[k + 1]
-                                w.in_service[e] -= 1
-                                if w.summary:
+                                    w_hands[k] = w_hands[k + 1]
+                                w_in_service[e] -= 1
+                                if w_summary:
                                     note_busy(c, clock, -1)
-                                w.alarm[other] = -1
-                                w.work[other] = w.due[other] - now
-                                w.waiting[e] += 1
+                                w_alarm[other] = -1
+                                w_work[other] = w_due[other] - now
+                                w_waiting[e] += 1
                                 follower[other] = -1
                                 second[other] = -1
-                                w.head[e] = merged(follower, second, rank, order, w.head[e], other)
+                                w_head[e] = merged(follower, second, rank, order, w_head[e], other)
                         follower[row] = -1
                         if discipline == FIFO:
-                            if w.head[e] < 0:
-                                w.head[e] = row
+                            if w_head[e] < 0:
+                                w_head[e] = row
                             else:
-                                follower[w.tail[e]] = row
-                            w.tail[e] = row
+                                follower[w_tail[e]] = row
+                            w_tail[e] = row
                         elif discipline == LIFO:
-                            follower[row] = w.head[e]
-                            w.head[e] = row
+                            follower[row] = w_head[e]
+                            w_head[e] = row
                         else:
                             second[row] = -1
-                            w.head[e] = merged(follower, second, rank, order, w.head[e], row)
+                            w_head[e] = merged(follower, second, rank, order, w_head[e], row)
                         stage = SERVES
                         row = -1
 
             if shares:
                 shares = False
-                ahead = (rank[w.head[e]] - w.virtual[e]) / share(w.in_service[e], workers)
+                ahead = (rank[w_head[e]] - w_virtual[e]) / share(w_in_service[e], workers)
                 ahead = ahead if ahead > 0.0 else 0.0
-                w.plan[e] = schedule(c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead)
+                w_plan[e] = schedule(c, clock, times, keys, whats, COMPLETED, SHARED, e, ahead)
 
             if stage == SERVES:
-                while w.waiting[e] > 0 and w.in_service[e] < workers and w.down[e] == 0:
-                    next_one = w.head[e]
-                    w.waiting[e] -= 1
+                while w_waiting[e] > 0 and w_in_service[e] < workers and w_down[e] == 0:
+                    next_one = w_head[e]
+                    w_waiting[e] -= 1
                     if discipline <= LIFO:
-                        w.head[e] = follower[next_one]
+                        w_head[e] = follower[next_one]
                     else:
-                        w.head[e] = merged(
+                        w_head[e] = merged(
                             follower, second, rank, order, follower[next_one], second[next_one]
                         )
-                    work = w.work[next_one]
-                    if w.start[next_one] != w.start[next_one]:  # NaN: it never started before
-                        w.start[next_one] = now
-                        work = work / w.speed[e]
-                    count = w.in_service[e]
-                    w.in_service[e] = count + 1
-                    if w.summary:
+                    work = w_work[next_one]
+                    if w_start[next_one] != w_start[next_one]:  # NaN: it never started before
+                        w_start[next_one] = now
+                        work = work / w_speed[e]
+                    count = w_in_service[e]
+                    w_in_service[e] = count + 1
+                    if w_summary:
                         note_busy(c, clock, 1)
                     sequence = schedule(
                         c, clock, times, keys, whats, COMPLETED, DONE, next_one, work
                     )
-                    if w.keeps_hands:
-                        w.due[next_one] = now + work
-                        w.alarm[next_one] = sequence
-                        w.hands[e * workers + count] = next_one
+                    if w_keeps_hands:
+                        w_due[next_one] = now + work
+                        w_alarm[next_one] = sequence
+                        w_hands[e * workers + count] = next_one
                 stage = LEAVES if row >= 0 else NOWHERE
 
             if stage == LEAVES:
                 there = 0
-                if w.oracle and inside:
-                    e = w.endpoint[row]
+                if w_oracle and inside:
+                    e = w_endpoint[row]
                     v.there[e] -= 1
                     there = v.there[e]
                     if there == 0:
                         v.busy_until[e] = now
-                    left(s, v, e, now, now - w.entered[row], w.met[row])
-                if w.feedback:
-                    w.left_there[row] = there
-                    w.worked[row] = now - w.start[row]
-                if w.back == 0:
+                    left(s, v, e, now, now - w_entered[row], w_met[row])
+                if w_feedback:
+                    w_left_there[row] = there
+                    w_worked[row] = now - w_start[row]
+                if w_back == 0:
                     stage = RETURNS
                 else:
-                    delay = w.ways[1, 0, 0] if w.back == 1 else w.wayback[row]
+                    delay = w_ways[1, 0, 0] if w_back == 1 else w_wayback[row]
                     hops, rank_of, subject = BACK, COMPLETED, row
 
             if stage == RETURNS:
                 p = 0
-                if w.proxies > 1:
-                    p = w.sender[row]
-                e = w.endpoint[row]
+                if w_proxies > 1:
+                    p = w_sender[row]
+                e = w_endpoint[row]
                 v.outstanding[p * v.stride + e] -= 1
-                if w.feedback:
-                    ok = 1 if w.outcome[row] == OK else 0
-                    waited = now - w.made[row]
-                    answered(s, v, p, e, now, waited, ok, w.left_there[row], w.worked[row])
+                if w_feedback:
+                    ok = 1 if w_outcome[row] == OK else 0
+                    waited = now - w_made[row]
+                    answered(s, v, p, e, now, waited, ok, w_left_there[row], w_worked[row])
                 stage = ENDS
 
             if stage == ENDS:
                 c[FLYING] -= 1
-                if w.delays:
-                    w.end[row] = now
-                if w.summary:
-                    w.ended[c[ENDED]] = row
+                if w_delays:
+                    w_end[row] = now
+                if w_summary:
+                    w_ended[c[ENDED]] = row
                     c[ENDED] += 1
-                k = w.source[row]
-                if w.users[k] > 0 and c[STOPPED] == 0:
-                    thinks = w.user[row]
-                    number = w.user_number[thinks] + w.users[k]
-                    w.user_number[thinks] = number
-                    delay = w.gaps[k, number - w.gap_low[k]]
+                k = w_source[row]
+                if w_users[k] > 0 and c[STOPPED] == 0:
+                    thinks = w_user[row]
+                    number = w_user_number[thinks] + w_users[k]
+                    w_user_number[thinks] = number
+                    delay = w_gaps[k, number - w_gap_low[k]]
                     hops, subject = WAKE, thinks
 
             if hops >= 0:
@@ -635,5 +654,5 @@ def run_loop(w: World, v: View, s: Any, r: Any, u: Any) -> int:
         if c[ROOT_IS_FREE]:
             close_root(c, times, keys, whats)
         if fired and c[STOPPED] == 0:
-            at = w.fires[i] - w.gap_low[i]
-            plan_arrival(c, clock, w.next_time, w.gaps, i, at, w.gap_size[i], w.endless)
+            at = w_fires[i] - w_gap_low[i]
+            plan_arrival(c, clock, w_next_time, w_gaps, i, at, w_gap_size[i], w_endless)

@@ -1,4 +1,4 @@
-"""Running a scenario with a partitioned log in the compiled loop: arrays in, columns out."""
+"""Running a scenario with a partitioned log in the compiled loop: what it refuses, arrays in."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..driver import NotForCompiled
 from ..world import CLOCKS
 from . import log_loop as loop
 from .arriving import Arrived, arrivals, by_number, first
+from .log_tables import rows_of
 
 __all__ = ["reasons", "run"]
 
@@ -103,7 +104,8 @@ def run(
         raise NotForCompiled("nothing is published, or more than the tables hold")
     w = _world(scenario, draws, arrived, until)
     loop.begin(w)
-    why = compiled().run_log(w)
+    code = compiled()
+    why = code.run_log(w)
     _check(scenario, w, why, until)
     n = w.n
     over = w.published >= 0.0
@@ -117,7 +119,7 @@ def run(
         outcome=over.astype(np.int8),
         key=np.maximum(arrived.key, 0) if scenario.keyed else None,
     )
-    return columns, _rows(scenario, arrived, w)
+    return columns, rows_of(code, scenario, arrived, w)
 
 
 def _check(scenario: Scenario, w: loop.LogWorld, why: int, until: float | None) -> None:
@@ -136,9 +138,6 @@ def _check(scenario: Scenario, w: loop.LogWorld, why: int, until: float | None) 
         log.producer.delivery_timeout, log.producer.request_timeout
     ):  # an event is published no later than its batch is made
         raise NotForCompiled("a timeout may have run out")
-
-
-# -- arrays in -------------------------------------------------------------------------------------
 
 
 def _world(
@@ -347,69 +346,3 @@ def _none_at_first(size: int, first: int) -> NDArray[np.float64]:
     made = np.empty(size)
     made[:first] = np.nan
     return made
-
-
-# -- columns out -----------------------------------------------------------------------------------
-
-
-def _rows(scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -> DeliveryColumns:
-    groups = logs.groups_of(scenario)
-    names, members = logs.names_of(groups)
-    codes, many, text = logs.key_codes(scenario, arrived.source, arrived.key)
-    size = len(w.r_event)
-    ranks = np.full(max(many, 1), -1, dtype=np.int32)
-    ints = np.empty((4, size), dtype=np.int32)
-    r = loop.LogRows(
-        key_code=codes,
-        key_rank=ranks,
-        key_order=np.empty(len(ranks), dtype=np.int32),
-        source_rank=np.full(len(scenario.sources), -1, dtype=np.int32),
-        source_order=np.empty(len(scenario.sources), dtype=np.int32),
-        number=arrived.number,
-        source=ints[0],
-        event=np.empty(size, dtype=np.int64),
-        key=ints[1],
-        group=ints[2],
-        partition=ints[3],
-        sent=np.empty(size),
-        acked=np.empty(size),
-        ended=np.empty(size),
-        outcome=np.empty(size, dtype=np.int8),
-    )
-    keys = compiled().fill_rows(w, r)
-    n = int(w.counter[loop.ROWS])
-    sources = int(np.sum(r.source_rank >= 0))
-    member = w.r_member[:n]
-    called = np.array([*members, -1], dtype=np.int32)  # the last for nobody, -1
-    return DeliveryColumns(
-        source=r.source[:n],
-        number=r.event[:n],
-        key=r.key[:n],
-        parent=_all(n, -1, np.int64),
-        child=_all(n, 0, np.int32),
-        subscriber=r.group[:n],
-        consumer=called[member],
-        copy=_all(n, 0, np.int32),
-        attempt=_all(n, 1, np.int32),
-        partition=r.partition[:n],
-        offset=w.r_offset[:n],
-        sent=r.sent[:n],
-        written=w.r_written[:n],
-        delivered=w.r_delivered[:n],
-        started=w.r_started[:n],
-        finished=w.r_finished[:n],
-        acked=r.acked[:n],
-        ended=r.ended[:n],
-        outcome=r.outcome[:n],
-        reason=_all(n, 0, np.int8),
-        effect=w.r_effect[:n],
-        sources=tuple(scenario.sources[i].name for i in r.source_order[:sources].tolist()),
-        keys=tuple(text(code) for code in r.key_order[:keys].tolist()),
-        subscribers=names.subscribers,
-        consumers=names.consumers,
-    )
-
-
-def _all(n: int, value: int, kind: Any) -> NDArray[Any]:
-    """Return a column that is the same in all rows, and takes no memory."""
-    return np.broadcast_to(np.array(value, dtype=kind), n)
