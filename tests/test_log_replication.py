@@ -17,7 +17,7 @@ from tests.logs import confirmed, fixed, group, log, numbers, rows, run
 
 BOLD = Producer(linger=0.0, acks=1)
 READER = group(work=fixed(0.1), commit="with")
-LATE = (JoinGroup(at=9.0, member=0),)
+EARLY, LATE = (JoinGroup(at=4.0, member=0),), (JoinGroup(at=9.0, member=0),)
 
 
 def messages(*numbers: int) -> list[Message]:
@@ -217,6 +217,17 @@ def test_a_broker_that_is_back_before_anybody_notices_loses_nothing() -> None:
     assert [t for t, _ in confirmed(made)] == [1.0, 2.0, 3.0, 4.5, 5.0, 6.0]
     # the copy of event 2 begins again at 4.5
     assert [row[0] for row in rows(made, "written")] == [1.5, 2.5, 5.0, 5.0, 5.5, 6.5]
+
+
+def test_what_has_no_leader_cannot_be_read() -> None:
+    """A reader comes at 4.0; the leader has been down since 3.2, and another leads from 5.2 on."""
+    late = group(work=fixed(0.1), commit="with", members=0, reset="earliest", changes=EARLY)
+    made = run(failing(1), late, events=3)
+    assert rows(made, "number", "delivered", "outcome") == [
+        (2, None, "lost"),
+        (0, 5.2, "acked"),
+        (1, 5.2, "acked"),
+    ]
 
 
 def test_a_failure_is_noticed_so_long_after_it_began() -> None:

@@ -42,9 +42,7 @@ class Offsets:
         done = offset - self._settled[p]
         if done > 0:
             self._settled[p] = offset
-            if not self._closed:
-                self._post.live -= done
-                self._post.settle()
+            self._expect_less(done)
 
     def move(self, p: int, offset: int) -> None:
         """Commit another offset, perhaps an earlier one, on somebody's demand."""
@@ -57,11 +55,17 @@ class Offsets:
 
     def cut(self, p: int, end: int, before: int) -> None:
         """Note that the records from `end` to `before` are gone."""
-        self.settle(p, before)
-        self._settled[p] = min(self._settled[p], end)
+        settled = self._settled[p]
+        self._settled[p] = min(settled, end)
+        self._expect_less(before - max(settled, end))  # what is left is still to come
         committed = self.committed[p]
         if committed is not None and committed > end:
             self.commit(p, end)
+
+    def _expect_less(self, count: int) -> None:
+        if count > 0 and not self._closed:
+            self._post.live -= count
+            self._post.settle()
 
     def close(self) -> None:
         """Expect nothing any more: nobody is left who would read it."""
