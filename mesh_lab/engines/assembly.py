@@ -18,8 +18,8 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Ledger, Request
-from ..messaging.deliveries import Rows
 from ..messaging.post import Plan, Post, planned
+from ..messaging.rows import Rows
 from ..scenario import Scenario
 from ..sources.base import Arrivals, OpenSource, pick_by
 from ..sources.closed import Loop, Users

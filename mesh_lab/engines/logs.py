@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..messaging.deliveries import Rows
 from ..messaging.log.assignors import ASSIGNORS
 from ..messaging.log.group import ConsumerGroup
 from ..messaging.log.log import Log
 from ..messaging.log.partitioner import keyed_partition
+from ..messaging.rows import Rows
 from ..scenario import Scenario
 from ..sources.keys import Keys
 

@@ -17,8 +17,8 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import OK, Ledger, Request
-from .deliveries import Rows
 from .message import Message
+from .rows import Rows
 
 __all__ = ["Draw", "LiveChannel", "Plan", "Post", "Timer"]
 
