@@ -3,8 +3,9 @@
 A tumbling window follows the other without gap or overlap; sliding windows overlap.  A window holds
 what happened from its start up to, not including, its end.  Starts are multiples of the distance
 between windows since 1970-01-01T00:00:00Z, so that windows of a minute are those of the clock on
-the wall (as in Apache Flink, whose windows are aligned with the epoch; recalled).  Windows begin to
-exist with their first event, one for each group; empty ones are not told of.
+the wall (as in Apache Flink; its documentation, "Tumbling Windows", read in a quotation: "aligned
+with epoch").  Windows begin to exist with their first event, one for each group; empty ones are not
+told of.
 """
 
 from __future__ import annotations
