@@ -199,6 +199,34 @@ def test_a_dropped_delivery_is_lost_where_it_was_acknowledged_before() -> None:
     assert report(run, "orders")["once"] == 20 - len(dropped)
 
 
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_what_is_not_visible_when_the_run_ends_is_not_lost(engine: Any) -> None:
+    """Its consumer has crashed, and it stays hidden for as long as the visibility: it is there."""
+    scenario = ml.Scenario(
+        ticks(every=1.0),
+        ml.MessageQueue("orders", visibility=100.0),
+        ml.Consumer("billing", source="orders", work=takes(0.75), outages=((5.5, 6.5),)),
+    )
+    for until, once, flying in ((20.9, 19, 1), (120.9, 120, 0)):
+        run = ml.simulate(scenario, until=until, seed=SEED, engine=engine)
+        run.check_invariants()
+        found = run.delivery_report().loc["orders"]
+        assert (found["once"], found["in_flight"], found["lost"]) == (once, flying, 0)
+
+
+def test_what_was_handled_badly_and_is_not_visible_yet_is_not_lost() -> None:
+    """The network drops what the consumer says of it, or the delivery itself."""
+    queue = ml.MessageQueue("orders", visibility=1000.0)
+    for fields in ({"failure": 0.5, "link": ml.Link(drop=0.5)}, {"link": ml.Link(drop=0.5)}):
+        scenario = ml.Scenario(
+            ticks(), queue, ml.Consumer("billing", source="orders", work=takes(0.5), **fields)
+        )
+        run = ml.simulate(scenario, until=100.0, seed=SEED)
+        run.check_invariants()
+        found = run.delivery_report().loc["orders"]
+        assert (found["in_flight"] > 10, found["lost"]) == (True, 0)
+
+
 def test_a_doubled_delivery_is_handled_twice_but_acknowledged_once() -> None:
     shown = ("number", "attempt", "started", "finished", "acked", "outcome", "effect")
     link = ml.Link(duplicate=1.0)

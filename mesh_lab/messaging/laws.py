@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import deliveries as say
 from .deliveries import DeliveryColumns
 
-__all__ = ["ENDS", "broken_laws"]
+__all__ = ["ENDS", "broken_laws", "hidden"]
 
 ENDS = (
     say.ACKED,
@@ -30,6 +31,29 @@ ENDS = (
     say.UNROUTABLE,
     say.REDRIVEN,
 )
+_COMES_AGAIN = (say.NACKED, say.CRASHED, say.RETURNED, say.DROPPED)
+
+
+def hidden(c: DeliveryColumns, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows tell of what will come again, but is not visible yet when the run ends.
+
+    Nobody has it, and there is no next attempt that could be in flight: it is still in its queue.
+    """
+    of, copies = _copies(c, rows)
+    last = np.zeros(copies, dtype=np.int64)
+    last[of] = np.arange(len(rows))  # of equal indices, the last assignment is kept
+    found = np.zeros(len(rows), dtype=bool)
+    found[last] = True
+    return found & np.isin(c.outcome[rows], _COMES_AGAIN) & (c.partition[rows] < 0)
+
+
+def _copies(c: DeliveryColumns, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Return which copy of an event each row is about, by number, and how many there are."""
+    names = np.stack(
+        [c.subscriber[rows], c.source[rows], c.number[rows], c.copy[rows]], axis=1
+    ).astype(np.int64)
+    _, of = np.unique(names, axis=0, return_inverse=True)
+    return of.reshape(-1), int(of.max(initial=-1)) + 1
 
 
 def broken_laws(c: DeliveryColumns, subscribers: list[str]) -> Iterator[tuple[str, str]]:
@@ -47,12 +71,7 @@ def broken_laws(c: DeliveryColumns, subscribers: list[str]) -> Iterator[tuple[st
     if np.any(mine & (c.effect >= 0) & np.isnan(c.finished)):
         yield "order of times", "an event that was not finished had an effect"
     rows = np.flatnonzero(mine)
-    names = np.stack(
-        [c.subscriber[rows], c.source[rows], c.number[rows], c.copy[rows]], axis=1
-    ).astype(np.int64)
-    _, of = np.unique(names, axis=0, return_inverse=True)
-    of = of.reshape(-1)
-    copies = int(of.max(initial=-1)) + 1
+    of, copies = _copies(c, rows)
 
     def has(found: np.ndarray) -> np.ndarray:
         return np.bincount(of, weights=found, minlength=copies) > 0
@@ -60,7 +79,7 @@ def broken_laws(c: DeliveryColumns, subscribers: list[str]) -> Iterator[tuple[st
     outcome = c.outcome[rows]
     ended = has(np.isin(outcome, ENDS))
     handled = has(c.effect[rows] >= 0)
-    flying = has(outcome == say.IN_FLIGHT)
+    flying = has((outcome == say.IN_FLIGHT) | hidden(c, rows))
     if not np.all(ended | handled | flying):
         yield "conservation", "an event has neither ended nor is it in flight"
     undelivered = has((outcome == say.IN_FLIGHT) & np.isnan(c.delivered[rows]))

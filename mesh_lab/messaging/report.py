@@ -6,7 +6,7 @@ Every event that was meant for a subscriber is in exactly one of these states:
 - `dead`: moved to the dead letters (and not handled before or since);
 - `moved`: taken out of this queue by a redrive;
 - `refused`: not stored, and the publisher was told (the queue was full, the broker down);
-- `in_flight`: it is still there, or in somebody's hands;
+- `in_flight`: it is still there, visible or not, or in somebody's hands;
 - `lost`: none of these; nobody will ever handle it.
 
 Order is judged by key, or, where events have no key, by source: an event is out of order when a
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..errors import ScenarioError
 from . import deliveries as say
 from .deliveries import OUTCOMES, REASONS, DeliveryColumns
+from .laws import hidden
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,12 +86,14 @@ class _States(NamedTuple):
 def _states(c: DeliveryColumns, e: _Events) -> _States:
     none = e.effects == 0
 
-    def has(*outcomes: int) -> Bools:
-        found = np.isin(c.outcome[e.rows], outcomes)
+    def any_of(found: Bools) -> Bools:
         return np.bincount(e.of, weights=found, minlength=len(e.first)) > 0
 
+    def has(*outcomes: int) -> Bools:
+        return any_of(np.isin(c.outcome[e.rows], outcomes))
+
     left = none
-    flying = left & has(say.IN_FLIGHT)
+    flying = left & (has(say.IN_FLIGHT) | any_of(hidden(c, e.rows)))
     left = left & ~flying
     dead = left & has(say.DEAD_LETTERED)
     left = left & ~dead
