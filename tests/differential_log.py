@@ -24,7 +24,7 @@ import simpy
 import mesh_lab as ml
 from mesh_lab.engines import express_log
 from mesh_lab.engines.compiled.driver import NotForCompiled
-from mesh_lab.engines.compiled.events import log_driver, log_loop
+from mesh_lab.engines.compiled.events import log_driver, log_filling, log_loop
 from mesh_lab.messaging.deliveries import DeliveryColumns
 from tests.faults import Fault, planted
 from tests.scenarios import Case
@@ -110,7 +110,7 @@ FAULTS = {
     ),
 }  # fmt: skip
 
-PLAIN = SimpleNamespace(run_log=log_loop.run_log, fill_rows=log_loop.fill_rows)
+PLAIN = SimpleNamespace(run_log=log_loop.run_log, fill_rows=log_filling.fill_rows)
 
 
 def differing(run: Any, wanted: ml.Run) -> list[str]:

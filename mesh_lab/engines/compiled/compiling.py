@@ -27,7 +27,7 @@ from typing import Any
 
 from ...balancing.rule import KERNELS
 from . import loop, onepass, rules
-from .events import log_loop, queue_loop
+from .events import log_filling, log_loop, queue_loop
 
 __all__ = ["Compiled", "compiled", "installed"]
 
@@ -63,7 +63,7 @@ class Compiled:
                 loop.run_loop,
                 onepass.run_onepass,
                 log_loop.run_log,
-                log_loop.fill_rows,
+                log_filling.fill_rows,
                 queue_loop.run_queue,
             )
         }

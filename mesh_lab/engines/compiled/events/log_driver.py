@@ -21,6 +21,7 @@ from ..compiling import compiled
 from ..driver import NotForCompiled
 from ..world import CLOCKS
 from . import log_loop as loop
+from . import log_world as world
 from .arriving import Arrived, arrivals, by_number, first
 from .log_tables import rows_of
 
@@ -31,7 +32,7 @@ _MOST = 1 << 28  # places for draws, or for partitions of all groups: 2 GB
 _OF_BATCHES = ("first", "count", "follower", "behind")
 _OF_FLIGHTS = ("first", "last", "broker", "source", "open", "behind", "free")
 _OF_ROWS = ("event", "member", "commit")
-_COMMITS = {"before": loop.BEFORE, "after": loop.AFTER, "with": loop.WITH}
+_COMMITS = {"before": world.BEFORE, "after": world.AFTER, "with": world.WITH}
 
 
 def reasons(scenario: Scenario) -> list[str]:
@@ -122,14 +123,14 @@ def run(
     return columns, rows_of(code, scenario, arrived, w)
 
 
-def _check(scenario: Scenario, w: loop.LogWorld, why: int, until: float | None) -> None:
+def _check(scenario: Scenario, w: world.LogWorld, why: int, until: float | None) -> None:
     """Leave it to the reference if a timeout has run out before the end."""
-    if why == loop.LEFT:
+    if why == world.LEFT:
         raise NotForCompiled("a timeout runs out")
     open_ = np.isnan(w.published)
     if not open_.any():
         return
-    if why == loop.EMPTY:
+    if why == world.EMPTY:
         raise NotForCompiled("nothing is left that moves what is in flight")
     assert until is not None
     log = scenario.channels[0]
@@ -142,7 +143,7 @@ def _check(scenario: Scenario, w: loop.LogWorld, why: int, until: float | None) 
 
 def _world(
     scenario: Scenario, draws: Draws, arrived: Arrived, until: float | None
-) -> loop.LogWorld:
+) -> world.LogWorld:
     log = scenario.channels[0]
     assert isinstance(log, Log)
     rules = log.producer
@@ -162,11 +163,11 @@ def _world(
     copies = n * followers
     ways = 2 * sources * brokers
     heap = 2 * members + len(groups) + 8 + copies + (2 * n if delay else 0)
-    counter = np.zeros(loop.COUNTERS, dtype=np.int64)
-    counter[loop.COMMITS] = members
+    counter = np.zeros(world.COUNTERS, dtype=np.int64)
+    counter[world.COMMITS] = members
     rows = n * len(groups)
     replica_delay = 0.0 if isinstance(log.replica_delay, Distribution) else log.replica_delay
-    return loop.LogWorld(
+    return world.LogWorld(
         n=n,
         partitions=partitions,
         brokers=brokers,
@@ -287,16 +288,16 @@ def _delays(
     """Return the kind of delay between producers and brokers, and a row of them a source."""
     delay, sources = log.producer.delay, len(scenario.sources)
     if delay is None:
-        return loop.NONE, np.zeros((1, 1))
+        return world.NONE, np.zeros((1, 1))
     if not isinstance(delay, Distribution):
-        return loop.CONSTANT, np.full((sources, 1), float(delay))
+        return world.CONSTANT, np.full((sources, 1), float(delay))
     # each way there, and each way back: no more than two for each event
     counts = [2 * int(np.sum(arrived.source == i)) for i in range(sources)]
     rows = np.zeros((sources, max(counts) + 1))
     for i, source in enumerate(scenario.sources):
         column = draws.column(delay, log.name, "delay", source.name)
         rows[i, : counts[i]] = first(column, counts[i])
-    return loop.DRAWN, rows
+    return world.DRAWN, rows
 
 
 def _uniforms(scenario: Scenario, log: Log, draws: Draws, arrived: Arrived) -> NDArray[np.float64]:

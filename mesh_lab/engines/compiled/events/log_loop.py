@@ -11,194 +11,44 @@ A partition is a linked list of batches, and a batch one of events, so that noth
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..loop import close_root, schedule
 from ..world import HEAP, NOW, RANKED, ROOT_IS_FREE, SEQUENCE
+from .log_world import (
+    ACTIONS,
+    AFTER,
+    ANSWERED,
+    AT_LIMIT,
+    CHANGE,
+    COMMITS,
+    COMPLETION,
+    COPY,
+    DONE,
+    DRAWN,
+    EMPTY,
+    EXPIRY,
+    FILLING,
+    FINISHED,
+    FORM,
+    HOP,
+    INF,
+    LEFT,
+    NAN,
+    NONE,
+    POLL,
+    REACH,
+    READY,
+    REST,
+    ROWS,
+    SEND,
+    SENT,
+    SURE,
+    WAY,
+    LogWorld,
+)
 
-__all__ = ["LOOP", "LogWorld", "fill_rows", "run_log"]
-
-Ints = Any
-Floats = Any
-
-# why the loop returns
-FINISHED, EMPTY, AT_LIMIT, LEFT = range(4)
-# what counters hold, behind those of the heap
-ROWS, COMMITS = range(13, 15)
-COUNTERS = 15
-# kinds of events in the heap
-DONE, REST, FORM, COPY, WAY = range(5)
-COMPLETION, EXPIRY, CHANGE, HOP = range(1, 5)  # ranks
-# what stands on the agenda
-SEND, REACH, ANSWERED, POLL = range(4)
-ACTIONS = 4
-# when a group commits
-BEFORE, AFTER, WITH = range(3)
-# what a batch does
-FILLING, READY, SENT = range(3)
-# delays
-NONE, CONSTANT, DRAWN = range(3)
-NAN = math.nan
-INF = math.inf
-SURE = 1.0 + 1e-9  # a timeout that has nearly run out is left to the reference
-
-
-class LogWorld(NamedTuple):
-    """The arrays of a run.
-
-    Attributes
-    ----------
-    n, partitions, brokers, replication, groups : int
-        How many there are; `n` events.
-    batch, most_in_flight : int
-        Of the producer, as declared.
-    acks : int
-        Who confirms: 0 nobody, 1 the leader, 2 all replicas.
-    stops : int
-        Whether the run may end when everything is done.
-    counter, clock, event_time, event_key, event_what
-        As in `mesh_lab.engines.compiled.world.World`.
-    made, source, follows, partition
-        One entry an event; -1 for a partition that is not chosen by a key.
-    published
-        When its producer knew that it is written.
-    follower
-        The next event in the batch.
-    delays, uniforms
-        One row a source: seconds of its producer's ways, and draws for sticky partitions.
-    b_...
-        One entry a batch.  `follower` is the next in its queue, then in its flight; `behind` the
-        next in its partition; `end`, the offset behind it, and `flight` where there are followers.
-    f_...
-        One entry a flight (a request of a producer) that there may be at once; `free` are those
-        that have landed, `new` those that start now.
-    q_...
-        One entry a source and partition: the batches that are not sent yet, and the last event.
-    s_...
-        One entry a source.
-    p_..., ends, arrives
-        One entry a partition, and a follower of it.
-    c_...
-        One entry a copy to a follower.
-    w_...
-        One entry a way: (source, broker, there or back).
-    g_...
-        One entry a group; `owner` and the cursors `at_...` one a group and partition.
-    m_...
-        One entry a member; `owned` are the partitions of all, one after the other.
-    r_...
-        One entry a row of deliveries; `commit` is the number of the commit that it waits for.
-    """
-
-    n: int
-    partitions: int
-    brokers: int
-    replication: int
-    groups: int
-    batch: int
-    most_in_flight: int
-    acks: int
-    stops: int
-    delay: int
-    linger: float
-    request_timeout: float
-    delivery_timeout: float
-    replica_delay: float
-    until: float
-    counter: Ints
-    clock: Floats
-    event_time: Floats
-    event_key: Ints
-    event_what: Ints
-    agenda: Ints
-    made: Floats
-    source: Ints
-    follows: Ints
-    partition: Ints
-    published: Floats
-    follower: Ints
-    delays: Floats
-    uniforms: Floats
-    works: Floats
-    b_created: Floats
-    b_written: Floats
-    b_sequence: Ints
-    b_first: Ints
-    b_count: Ints
-    b_follower: Ints
-    b_behind: Ints
-    b_end: Ints
-    b_flight: Ints
-    b_state: Ints
-    f_started: Floats
-    f_first: Ints
-    f_last: Ints
-    f_broker: Ints
-    f_source: Ints
-    f_open: Ints
-    f_behind: Ints
-    f_free: Ints
-    f_new: Ints
-    q_first: Ints
-    q_last: Ints
-    q_event: Ints
-    q_due: Ints
-    s_due: Ints
-    s_dues: Ints
-    s_soon: Ints
-    s_current: Ints
-    s_produced: Ints
-    s_drawn: Ints
-    s_delayed: Ints
-    flying: Ints
-    p_first: Ints
-    p_last: Ints
-    p_length: Ints
-    p_high: Ints
-    p_unwritten: Ints
-    ends: Ints
-    arrives: Floats
-    c_partition: Ints
-    c_follower: Ints
-    c_upto: Ints
-    w_last: Floats
-    w_first: Ints
-    w_end: Ints
-    g_commit: Ints
-    g_interval: Floats
-    g_poll: Ints
-    g_late: Floats
-    g_latest: Ints
-    g_first: Ints
-    g_delay: Floats
-    owner: Ints
-    at_batch: Ints
-    at_event: Ints
-    at_left: Ints
-    at_offset: Ints
-    m_group: Ints
-    m_owned: Ints
-    m_turn: Ints
-    m_waits: Ints
-    m_planned: Ints
-    m_hand: Ints
-    m_hands: Ints
-    m_polled: Floats
-    m_next: Floats
-    m_open: Ints
-    m_commit: Ints
-    owned: Ints
-    commits: Floats
-    r_event: Ints
-    r_member: Ints
-    r_offset: Ints
-    r_commit: Ints
-    r_effect: Ints
-    r_written: Floats
-    r_delivered: Floats
-    r_started: Floats
-    r_finished: Floats
+__all__ = ["LOOP", "begin", "run_log"]
 
 
 def begin(w: LogWorld) -> None:
@@ -744,118 +594,6 @@ def wake(
             agenda[end] = m * ACTIONS + POLL
             end += 1
     return end
-
-
-class LogRows(NamedTuple):
-    """What the rows of deliveries show, beside what the loop noted.
-
-    Attributes
-    ----------
-    key_code, key_rank, key_order
-        The code of each event's key; the place of a code among those that rows have; the codes in
-        that order.  `source_...` likewise.
-    """
-
-    key_code: Ints
-    key_rank: Ints
-    key_order: Ints
-    source_rank: Ints
-    source_order: Ints
-    number: Ints
-    source: Ints
-    event: Ints
-    key: Ints
-    group: Ints
-    partition: Ints
-    sent: Floats
-    acked: Floats
-    ended: Floats
-    outcome: Ints
-
-
-def fill_rows(w: LogWorld, r: LogRows) -> int:
-    """Fill the columns of the rows; return how many keys have been met."""
-    c = w.counter
-    given, rows = c[ROWS], c[ROWS]
-    for m in range(len(w.m_group)):  # what was given to somebody, and is not finished
-        for row in range(w.m_hand[m], w.m_hands[m]):
-            if row > w.m_hand[m]:
-                w.r_started[row] = NAN
-            w.r_finished[row] = NAN
-            w.r_effect[row] = -1
-    for g in range(w.groups):  # what was not given to anybody when the run ended
-        for p in range(w.partitions):
-            mine = g * w.partitions + p
-            if w.g_latest[g] and w.owner[mine] < 0:
-                continue
-            b, e, left = w.at_batch[mine], w.at_event[mine], w.at_left[mine]
-            for offset in range(w.at_offset[mine], w.p_high[p]):
-                if left == 0:
-                    b = w.p_first[p] if b < 0 else w.b_behind[b]
-                    e, left = w.b_first[b], w.b_count[b]
-                w.r_event[rows] = e
-                w.r_member[rows] = -1
-                w.r_offset[rows] = offset
-                w.r_written[rows] = w.b_written[b]
-                w.r_delivered[rows] = NAN
-                w.r_started[rows] = NAN
-                w.r_finished[rows] = NAN
-                w.r_effect[rows] = -1
-                r.group[rows] = g
-                rows += 1
-                left -= 1
-                e = w.follower[e]
-    c[ROWS] = rows
-    keys = 0
-    sources = 0
-    for row in range(rows):
-        e = w.r_event[row]
-        s = w.source[e]
-        if r.source_rank[s] < 0:
-            r.source_rank[s] = sources
-            r.source_order[sources] = s
-            sources += 1
-        r.source[row] = r.source_rank[s]
-        r.event[row] = r.number[e]
-        code = r.key_code[e]
-        if code >= 0:
-            if r.key_rank[code] < 0:
-                r.key_rank[code] = keys
-                r.key_order[keys] = code
-                keys += 1
-            code = r.key_rank[code]
-        r.key[row] = code
-        r.partition[row] = w.partition[e]
-        r.sent[row] = w.made[e]
-        r.acked[row] = NAN
-        r.ended[row] = NAN
-        r.outcome[row] = 0
-        m = w.r_member[row]
-        if row >= given:
-            continue
-        g = w.m_group[m]
-        r.group[row] = g
-        finish = w.r_finished[row]
-        done = finish == finish
-        if w.g_commit[g] == AFTER:
-            if done:
-                commit = w.commits[w.r_commit[row]]
-                if commit == commit:
-                    r.acked[row] = commit
-                    r.ended[row] = commit
-                    r.outcome[row] = 1
-                else:
-                    r.ended[row] = finish
-                    r.outcome[row] = 11
-            continue
-        if w.g_commit[g] == BEFORE:
-            r.acked[row] = w.r_delivered[row]
-        elif done:
-            r.acked[row] = finish
-        if done:
-            r.ended[row] = finish
-            r.outcome[row] = 1
-    return keys
 
 
 LOOP = (confirm, travel, wake)  # what `run_log` calls

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from ....messaging.deliveries import DeliveryColumns
 from ....scenario import Scenario
 from ... import logs
-from . import log_loop as loop
 from .arriving import Arrived
+from .log_filling import LogRows
+from .log_world import ROWS, LogWorld
 
 __all__ = ["rows_of"]
 
 
-def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -> DeliveryColumns:
+def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: LogWorld) -> DeliveryColumns:
     """Return the rows of a run that is over; `code` has the compiled functions."""
     groups = logs.groups_of(scenario)
     names, members = logs.names_of(groups)
@@ -24,7 +25,7 @@ def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -
     size = len(w.r_event)
     ranks = np.full(max(many, 1), -1, dtype=np.int32)
     ints = np.empty((4, size), dtype=np.int32)
-    r = loop.LogRows(
+    r = LogRows(
         key_code=codes,
         key_rank=ranks,
         key_order=np.empty(len(ranks), dtype=np.int32),
@@ -42,7 +43,7 @@ def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: loop.LogWorld) -
         outcome=np.empty(size, dtype=np.int8),
     )
     keys = code.fill_rows(w, r)
-    n = int(w.counter[loop.ROWS])
+    n = int(w.counter[ROWS])
     sources = int(np.sum(r.source_rank >= 0))
     member = w.r_member[:n]
     called = np.array([*members, -1], dtype=np.int32)  # the last for nobody, -1
