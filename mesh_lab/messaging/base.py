@@ -6,16 +6,18 @@ one.  Each makes its own live part, so that a new kind needs no change elsewhere
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le
 
 from ..parts import Name, NonNegative, Probability, field, part
+from ..sources.base import pick_by
 
 if TYPE_CHECKING:
     from .post import Post
 
-__all__ = ["Channel", "Many", "Subscriber", "Times", "check_times", "destinations"]
+__all__ = ["Channel", "Many", "Subscriber", "Times", "check_times", "chosen", "destinations"]
 
 Many = Annotated[int, Ge(1), Le(2**31 - 1)]  # as many as settings that are Java's int can hold
 Times = tuple[tuple[NonNegative, NonNegative], ...]
@@ -56,6 +58,26 @@ def destinations(to: Answers) -> tuple[str, ...]:
     if to is None:
         return ()
     return (to,) if isinstance(to, str) else tuple(to)
+
+
+def chosen(to: Answers, uniform: Callable[[], float]) -> tuple[str, ...]:
+    """Return where the answers to one event go.
+
+    Parameters
+    ----------
+    uniform : callable
+        Returns a draw, at least 0 and below 1; asked only if `to` leaves it to chance.
+
+    Examples
+    --------
+    >>> to = {"mail": 0.7, "ship": 0.2}
+    >>> chosen(to, lambda: 0.1), chosen(to, lambda: 0.8), chosen(to, lambda: 0.95)
+    (('mail',), ('ship',), ())
+    """
+    if not isinstance(to, dict):
+        return destinations(to)
+    name = pick_by(list(to), list(to.values()))(uniform())
+    return () if name is None else (name,)
 
 
 def check_times(what: str, times: Times) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..clock import COMPLETION, HOP
-from ..sources.base import pick_by
 from . import deliveries as say
+from .base import chosen
 from .keeping import LiveQueue
 from .link import Way
 from .message import HELD, Attempt, Message
@@ -180,11 +180,7 @@ class LiveConsumer:
         part, message = self.part, attempt.stored.message
         if part.to is None or not self._complete(message):
             return
-        names = part.onward
-        if isinstance(part.to, dict):
-            choose = pick_by(list(part.to), list(part.to.values()))
-            chosen = choose(self._route(message, attempt.visit, attempt.attempt - 1))
-            names = () if chosen is None else (chosen,)
+        names = chosen(part.to, lambda: self._route(message, attempt.visit, attempt.attempt - 1))
         subject = self.name if part.subject is None else part.subject
         for child, name in enumerate(names):
             made = message.answer(self.name, subject, attempt.row, child)

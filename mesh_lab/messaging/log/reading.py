@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ...errors import Deadlock
-from ...sources.base import pick_by
+from ..base import chosen
 from ..deliveries import LOST
 from ..message import Message
 from ..post import Post
@@ -88,22 +88,20 @@ class Reading:
         for key in [key for key in self._tries if key[0] == p and key[1] >= end]:
             del self._tries[key]
 
+    def _attempt(self, record: Record) -> int:
+        return self._tries.get((record.partition, record.offset), 1)
+
     def _at(self, record: Record) -> str:
         return f"{self.log.name}, partition {record.partition}, offset {record.offset}"
 
     def needs(self, record: Record) -> float:
         """Return the seconds of work of a delivery."""
-        attempt = self._tries.get((record.partition, record.offset), 1)
-        return self._need(record.message, 2 * record.copy, attempt - 1)
+        return self._need(record.message, 2 * record.copy, self._attempt(record) - 1)
 
     def answer(self, record: Record, row: int) -> None:
         """Publish the answers to a record that was handled."""
-        to, names, message = self.part.to, self.part.onward, record.message
-        if isinstance(to, dict):
-            attempt = self._tries.get((record.partition, record.offset), 1)
-            choose = pick_by(list(to), list(to.values()))
-            chosen = choose(self._route(message, 2 * record.copy, attempt - 1))
-            names = () if chosen is None else (chosen,)
+        message, attempt = record.message, self._attempt(record)
+        names = chosen(self.part.to, lambda: self._route(message, 2 * record.copy, attempt - 1))
         for child, name in enumerate(names):
             made = message.answer(self.name, self.name, row, child)
             self.post.channels[name].publish(made)
