@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import mesh_lab as ml
-from mesh_lab.errors import EventError, PartError
+from mesh_lab.errors import EventError, PartError, ScenarioError
 
 LONG = 1e101  # seconds; ten thousand such pauses, or one a little longer, would end at infinity
 
@@ -145,3 +145,34 @@ def test_an_integer_that_nobody_reads_back_is_refused() -> None:
         ml.Event(id="1", source="/s", type="t", data={"n": 10**5000})
     with pytest.raises(EventError, match="hits: is of the type int, too large to be shown"):
         ml.Event(id="1", source="/s", type="t", extensions={"hits": 10**5000})
+
+
+def _answering(source: str, *consumers: Any) -> ml.Scenario:
+    return ml.Scenario(
+        ml.Poisson(source, rate=1.0, to="q"),
+        *(ml.MessageQueue(name) for name in ("q", "p", "r")),
+        *consumers,
+        ml.Consumer("last", source="p", work=ml.Exponential(mean=0.1), deduplication="forever"),
+    )
+
+
+def _consumer(name: str, **fields: Any) -> ml.Consumer:
+    return ml.Consumer(name, source="q", work=ml.Exponential(mean=0.1), **fields)
+
+
+def test_no_answer_is_called_as_another_event() -> None:
+    """The last consumer would take it for one that it knows, and skip it."""
+    with pytest.raises(ScenarioError, match=r"Poisson 'shop/c': its name has a '/'.*such as '-'"):
+        _answering("shop/c", _consumer("c", to="p"))
+    with pytest.raises(ScenarioError, match=r"Consumer 'a/b': its name has a '/'"):
+        _answering("shop", _consumer("a/b", to="p"))
+    with pytest.raises(
+        ScenarioError, match=r"Consumer 'c.1': its answers .* that 'c' sends to 'r'"
+    ):
+        _answering("shop", _consumer("c", to=("p", "r")), _consumer("c.1", to="p"))
+
+
+def test_names_that_collide_with_nothing_are_free() -> None:
+    _answering("shop/c", _consumer("c"))
+    _answering("shop", _consumer("c", to="p"), _consumer("c.1", to="p"))
+    _answering("shop", _consumer("c", to={"p": 0.5, "r": 0.5}), _consumer("c.1", to="p"))

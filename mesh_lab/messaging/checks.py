@@ -42,6 +42,8 @@ def check_messaging(
     known = {channel.name: channel for channel in channels}
     queues = {name: part for name, part in known.items() if isinstance(part, MessageQueue)}
     _check_names(known, queues, subscribers, perhaps)
+    publishing = [source for source, places in arriving if places & set(known)]
+    _check_answers(publishing, [part for part in subscribers if part.onward])
     following = _following(known, subscribers)
     _check_rings(queues, following)
     for consumer in subscribers:
@@ -110,6 +112,28 @@ def _check_names(
             raise ScenarioError(
                 f"Topic {name!r} has no queue bound to it, so nobody would get its events; add "
                 f"MessageQueue(..., topic={name!r})"
+            )
+
+
+def _check_answers(sources: Sequence[Source], answering: Sequence[Subscriber]) -> None:
+    """Raise if an answer, which is called after its way, may be called as another event."""
+    if not answering:
+        return
+    named: list[Any] = [*sources, *answering]
+    for part in named:
+        if "/" in part.name:
+            raise ScenarioError(
+                f"{_called(part)}: its name has a '/', but an answer is called after its source "
+                "and who answered, with '/' between, so two events could have one name; take "
+                "another sign, such as '-'"
+            )
+    many = {part.name: part for part in answering if not isinstance(getattr(part, "to", 0), dict)}
+    for part in answering:
+        name, _, child = part.name.rpartition(".")
+        if name in many and child in map(str, range(1, len(many[name].onward))):
+            raise ScenarioError(
+                f"{_called(part)}: its answers would be called as those that {name!r} sends to "
+                f"{many[name].onward[int(child)]!r}; take a name without '.{child}' at its end"
             )
 
 
