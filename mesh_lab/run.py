@@ -166,7 +166,8 @@ class Run:
         ----------
         name : str, optional
             A source: its requests, from arrival to finish.  A queue or service: visits, from when
-            they were sent.  None: all requests.  Only those that arrived after the warm-up and
+            they were sent.  A consumer or a group: events, from when they were published until it
+            had handled them.  None: all requests.  Only those that arrived after the warm-up and
             ended ``ok`` count.
         """
         spans = self.spans(name)
@@ -184,13 +185,22 @@ class Run:
     def spans(self, name: str | None = None) -> Spans:
         """Return the times of the requests of a source, the visits to a station, or all requests.
 
+        Of a consumer or a consumer group: the events that it has handled, from when they were
+        published, in that order; see `mesh_lab.messaging.handled`.
+
         Raises
         ------
         ScenarioError
-            When there is no source, queue or service of that name.
+            When there is no source, queue, service or subscriber of that name.
         """
         c = self.columns
         sources = [source.name for source in self.scenario.sources]
+        subscriber = next((s for s in self.scenario.subscribers if s.name == name), None)
+        if subscriber is not None:
+            from .messaging.handled import handled
+
+            done = handled(self._delivered(), subscriber)
+            return Spans(*done, np.full(len(done.published), OK, dtype=np.int8))
         if name is not None and name not in sources:
             here = c.station == self.scenario.station_number(name)
             return Spans(c.sent[here], c.start[here], c.finish[here], c.outcome[here])
@@ -369,14 +379,14 @@ class Run:
         return float(made.max()) if len(made) else 0.0
 
     def summary(self) -> pd.DataFrame:
-        """Return one row a source, queue and service.
+        """Return one row a source, queue, service and subscriber.
 
         Mean and percentiles are over what ended ``ok``; what ended otherwise is counted beside
         them, by outcome.  See `mesh_lab.summary.summarise`.
 
-        An event that is published into a message queue, topic or log has ended, here, when it is
-        stored or confirmed: that is what its publisher waits for.  (The same goes for `latencies`,
-        and for what `mesh_lab.compare` compares.)  When it was handled is in `deliveries`.
+        An event that is published into a message queue, topic or log has ended, in the rows of its
+        source and of that channel, when it is stored or confirmed: that is what its publisher waits
+        for.  How soon it was handled is in the row of the consumer, or group, that handled it.
         """
         from .summary import summarise
 

@@ -1,4 +1,4 @@
-"""The numbers of a run, one row a source, queue and service.
+"""The numbers of a run, one row a source, queue, service and subscriber.
 
 Counts and latencies are of what arrived after the warm-up; mean and percentiles are over those
 that ended ``ok``, and what ended otherwise stands beside them, by outcome.  Rates and utilisation
@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import StatisticsError
 from .ledger import OUTCOMES
+from .messaging.handled import busy_share
 from .stations.service import Service
 from .statistics import batch_means, time_average
 
@@ -30,7 +31,10 @@ PERCENTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99, "p999": 0.999}
 
 
 def summarise(run: Run) -> pd.DataFrame:
-    """Return one row a source, queue, service and channel (of which it counts publishings).
+    """Return one row a source, queue, service, channel and subscriber.
+
+    The row of a channel counts publishings; that of a consumer, or a consumer group, the events
+    that it has handled, from when they were published.
 
     Returns
     -------
@@ -57,6 +61,7 @@ def summarise(run: Run) -> pd.DataFrame:
     orders  50000  24.86          0.5  0.04
     """
     names = [s.name for s in run.scenario.sources] + list(run.scenario.places)
+    names += [subscriber.name for subscriber in run.scenario.subscribers]
     occurred = [
         code
         for code in range(len(OUTCOMES))
@@ -115,7 +120,12 @@ def _half_width(took: np.ndarray) -> tuple[float, str]:
 def _utilisation(run: Run, name: str) -> float:
     part = next((s for s in run.scenario.stations if s.name == name), None)
     end = run.last_arrival
-    if part is None or end <= run.warmup:
+    if end <= run.warmup:
+        return np.nan
+    subscriber = next((s for s in run.scenario.subscribers if s.name == name), None)
+    if subscriber is not None and run.delivery_columns is not None:
+        return busy_share(run.delivery_columns, subscriber, run.warmup, end)
+    if part is None:
         return np.nan
     time, _, busy = run.steps(name)
     return float(time_average(time, busy, run.warmup, end)) / workers_of(run.scenario, name)

@@ -28,7 +28,7 @@ from .laws import hidden
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["doubled", "lost", "reordered", "report"]
+__all__ = ["Events", "doubled", "events_of", "lost", "reordered", "report"]
 
 _STATES = ("once", "doubled", "lost", "dead", "moved", "refused", "in_flight")
 
@@ -36,7 +36,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-class _Events(NamedTuple):
+class Events(NamedTuple):
     """The events of one subscriber, in the order in which they were published.
 
     Attributes
@@ -58,11 +58,12 @@ class _Events(NamedTuple):
     effects: Ints
 
 
-def _events(c: DeliveryColumns, subscriber: int) -> _Events:
+def events_of(c: DeliveryColumns, subscriber: int) -> Events:
+    """Return the events of one subscriber, by its index."""
     rows = np.flatnonzero(c.subscriber == subscriber)
-    names = np.stack([c.source[rows].astype(np.int64), c.number[rows]], axis=1)
-    _, first, of = np.unique(names, axis=0, return_index=True, return_inverse=True)
-    of = of.reshape(-1)
+    numbers = c.number[rows]
+    names = c.source[rows] * (numbers.max(initial=0) + 1) + numbers
+    _, first, of = np.unique(names, return_index=True, return_inverse=True)
     published = np.lexsort((first, c.sent[rows][first]))  # not by name
     rank = np.empty(len(first), dtype=np.int64)
     rank[published] = np.arange(len(first))
@@ -70,7 +71,7 @@ def _events(c: DeliveryColumns, subscriber: int) -> _Events:
     last = np.zeros(len(first), dtype=np.int64)
     last[of] = rows  # of equal indices, NumPy keeps the last assignment
     effects = np.bincount(of, weights=c.effect[rows] >= 0, minlength=len(first)).astype(np.int64)
-    return _Events(rows, of, rows[first], last, effects)
+    return Events(rows, of, rows[first], last, effects)
 
 
 class _States(NamedTuple):
@@ -83,7 +84,7 @@ class _States(NamedTuple):
     lost: Bools
 
 
-def _states(c: DeliveryColumns, e: _Events) -> _States:
+def _states(c: DeliveryColumns, e: Events) -> _States:
     none = e.effects == 0
 
     def any_of(found: Bools) -> Bools:
@@ -103,7 +104,7 @@ def _states(c: DeliveryColumns, e: _Events) -> _States:
     return _States(e.effects == 1, e.effects > 1, dead, moved, refused, flying, left & ~refused)
 
 
-def _late(c: DeliveryColumns, e: _Events) -> Bools:
+def _late(c: DeliveryColumns, e: Events) -> Bools:
     """Whether each event had its first effect after a later one of its key had."""
     done = e.rows[c.effect[e.rows] >= 0]
     of = e.of[c.effect[e.rows] >= 0]
@@ -137,7 +138,7 @@ def report(c: DeliveryColumns) -> pd.DataFrame:
 
     rows = []
     for number in range(len(c.subscribers)):
-        e = _events(c, number)
+        e = events_of(c, number)
         s = _states(c, e)
         rows.append(
             {
@@ -158,7 +159,7 @@ def lost(c: DeliveryColumns, name: str) -> pd.DataFrame:
     """Return the events that will never be handled: who, when published, and why."""
     import pandas as pd
 
-    e = _events(c, _number(c, name))
+    e = events_of(c, _number(c, name))
     which = _states(c, e).lost
     last = e.last[which]
     reason = [REASONS[c.reason[row]] or OUTCOMES[c.outcome[row]] for row in last]
@@ -169,7 +170,7 @@ def doubled(c: DeliveryColumns, name: str) -> pd.DataFrame:
     """Return the events that were handled more than once: who, when published, how often."""
     import pandas as pd
 
-    e = _events(c, _number(c, name))
+    e = events_of(c, _number(c, name))
     which = e.effects > 1
     return pd.DataFrame({**_who(c, e, which), "times": e.effects[which]})
 
@@ -178,11 +179,11 @@ def reordered(c: DeliveryColumns, name: str) -> pd.DataFrame:
     """Return the events that were handled after a later one of their key, as published."""
     import pandas as pd
 
-    e = _events(c, _number(c, name))
+    e = events_of(c, _number(c, name))
     return pd.DataFrame(_who(c, e, _late(c, e)))
 
 
-def _who(c: DeliveryColumns, e: _Events, which: Bools) -> dict[str, object]:
+def _who(c: DeliveryColumns, e: Events, which: Bools) -> dict[str, object]:
     first = e.first[which]
     who: dict[str, object] = {
         "source": np.array(c.sources, dtype=object)[c.source[first]] if len(first) else [],

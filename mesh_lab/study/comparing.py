@@ -179,22 +179,16 @@ def compare(
     >>> change.ratio("orders", "mean").high < 1
     True
 
-    Of events in a queue or a log it compares what their publishers wait for, which may be nothing.
-    How soon they are handled is in `Run.deliveries` (of several sources, each numbers its events
-    from 0); the same seeds make pairs:
+    Of events in a queue or a log, a source and a channel have what their publishers wait for, which
+    may be nothing.  How soon events are handled is in the consumer's row, or the group's:
 
     >>> now = ml.Scenario(
     ...     ml.Poisson("shop", rate=40.0, to="orders"),
     ...     ml.MessageQueue("orders"),
     ...     ml.Consumer("billing", source="orders", work=ml.Exponential(mean=0.02)),
     ... )
-    >>> def handled_after(scenario, seed):
-    ...     run = ml.simulate(scenario, requests=2_000, seed=seed)
-    ...     done = run.deliveries.query("effect").groupby("number")["finished"].min()
-    ...     return (done - run.requests["arrival"]).mean()
-    >>> two = now.replace("billing", workers=2)
-    >>> means = [[handled_after(s, seed) for seed in range(10)] for s in (now, two)]
-    >>> ml.statistics.paired_difference(*means).high < 0
+    >>> change = ml.compare(now, now.replace("billing", workers=2), 10, requests=2_000, seed=7)
+    >>> change.difference("billing", "mean").high < 0
     True
     """
     check_scenario("a", a)
