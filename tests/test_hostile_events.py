@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
 import mesh_lab as ml
-from mesh_lab.errors import EventError, PartError, ScenarioError
+from mesh_lab.errors import Deadlock, EventError, PartError, ScenarioError
 
 LONG = 1e101  # seconds; ten thousand such pauses, or one a little longer, would end at infinity
 
@@ -176,3 +177,25 @@ def test_names_that_collide_with_nothing_are_free() -> None:
     _answering("shop/c", _consumer("c"))
     _answering("shop", _consumer("c", to="p"), _consumer("c.1", to="p"))
     _answering("shop", _consumer("c", to={"p": 0.5, "r": 0.5}), _consumer("c.1", to="p"))
+
+
+def test_a_record_that_takes_longer_than_a_poll_may_last_is_told_of_with_both_numbers() -> None:
+    """A poll of one record cannot be smaller: then the interval must be longer."""
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="log"),
+        ml.Log("log", partitions=1),
+        ml.ConsumerGroup(
+            "g",
+            source="log",
+            work=ml.Deterministic(value=4.0),
+            members=1,
+            poll=1,
+            reset="earliest",
+            max_poll_interval=3.0,
+        ),
+    )
+    with (
+        mock.patch("mesh_lab.messaging.log.reading.MOST_ATTEMPTS", 50),
+        pytest.raises(Deadlock, match=r"poll be smaller \(it is 1\), or .* longer \(it is 3 s\)"),
+    ):
+        ml.simulate(scenario, requests=1, seed=1)

@@ -73,7 +73,8 @@ class Reading:
                 raise Deadlock(
                     f"{self.name!r} was given record {offset} of partition {p} {MOST_ATTEMPTS} "
                     "times; its polls take longer than max_poll_interval perhaps, so that they are "
-                    "never committed: let poll be smaller"
+                    f"never committed: let poll be smaller (it is {self.part.poll}), or "
+                    f"max_poll_interval longer (it is {self.part.max_poll_interval:g} s)"
                 )
             self._tries[p, offset] = attempt
         else:
