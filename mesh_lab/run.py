@@ -292,7 +292,8 @@ class Run:
         ScenarioError
             When there is nothing in the scenario that delivers events.
         """
-        return self._delivered().frame()
+        logs = any(isinstance(channel, Log) for channel in self.scenario.channels)
+        return self._delivered().frame(logs=logs)
 
     def delivery_report(self) -> pd.DataFrame:
         """Return what became of the events of each subscriber, one row each.
@@ -350,13 +351,18 @@ class Run:
         """
         from .messaging.log.lag import lag
 
-        readers = {part.name: part.source for part in self.scenario.subscribers}
-        log = self.scenario[readers[name]] if name in readers else None
-        if isinstance(log, Log) and partition not in (None, *range(log.partitions)):
+        columns = self._delivered()
+        sources = {part.name: self.scenario[part.source] for part in self.scenario.subscribers}
+        logs = {group: log for group, log in sources.items() if isinstance(log, Log)}
+        if name not in logs:
+            known = ", ".join(map(repr, logs)) or "none"
+            raise ScenarioError(f"{name!r} is not a group that reads a log; there are: {known}")
+        if partition not in (None, *range(logs[name].partitions)):
             raise ScenarioError(
-                f"{log.name!r} has the partitions 0 to {log.partitions - 1}, and no {partition!r}"
+                f"{logs[name].name!r} has the partitions 0 to {logs[name].partitions - 1}, and no "
+                f"{partition!r}"
             )
-        return lag(self._delivered(), name, partition)
+        return lag(columns, name, partition)
 
     def _delivered(self) -> DeliveryColumns:
         if self.delivery_columns is None:

@@ -431,3 +431,17 @@ def test_a_log_that_cannot_be_is_refused(fields: dict[str, Any], says: str) -> N
 def test_a_producer_that_cannot_be_is_refused(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ml.PartError, match=says):
         Producer(**fields)
+
+
+def test_a_log_that_nobody_has_read_yet_has_its_columns_and_a_lag_of_0() -> None:
+    waits = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="orders"),
+        ml.Log("orders", producer=ml.Producer(linger=5.0)),
+        ml.ConsumerGroup("billing", source="orders", work=ml.Deterministic(value=1.0)),
+    )
+    run = ml.simulate(waits, until=3.0, seed=1)
+    assert {"written", "partition", "offset"} <= set(run.deliveries.columns)
+    assert len(run.deliveries) == 0
+    assert run.lag("billing").to_dict("list") == {"time": [0.0], "lag": [0]}
+    with pytest.raises(ml.ScenarioError, match="'orders' is not a group that reads a log; there"):
+        run.lag("orders")

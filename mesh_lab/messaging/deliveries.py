@@ -152,8 +152,11 @@ class DeliveryColumns:
         """Return the names of the lists of names."""
         return ["sources", "keys", "subscribers", "consumers"]
 
-    def frame(self) -> pd.DataFrame:
-        """Return the rows as a table; see `mesh_lab.Run.deliveries`."""
+    def frame(self, *, logs: bool) -> pd.DataFrame:
+        """Return the rows as a table; see `mesh_lab.Run.deliveries`.
+
+        `logs` says whether there are columns for the place in a log.
+        """
         import pandas as pd
 
         def named(codes: NDArray[Any], names: Sequence[object]) -> pd.Categorical[object]:
@@ -174,7 +177,7 @@ class DeliveryColumns:
             "attempt": self.attempt,
         }
         columns["sent"] = self.sent
-        if np.any(self.partition >= 0):
+        if logs:
             columns["written"] = self.written
             columns |= {"partition": self.partition, "offset": self.offset}
         columns |= {

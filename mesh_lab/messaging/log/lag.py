@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import ScenarioError
 from ..deliveries import DeliveryColumns
 
 if TYPE_CHECKING:
@@ -27,19 +26,9 @@ def lag(columns: DeliveryColumns, name: str, partition: int | None = None) -> pd
     DataFrame
         `time`, `lag`: the number holds from `time` until the next row.  Times are unique and
         increase; the first is 0.
-
-    Raises
-    ------
-    ScenarioError
-        When there is no such group.
     """
     import pandas as pd
 
-    reads = columns.partition >= 0
-    groups = [columns.subscribers[i] for i in np.unique(columns.subscriber[reads])]
-    if name not in groups:
-        known = ", ".join(map(repr, groups)) or "none"
-        raise ScenarioError(f"{name!r} is not a group that has read from a log; there are: {known}")
     mine = (columns.subscriber == columns.subscribers.index(name)) & (columns.offset >= 0)
     if partition is not None:
         mine &= columns.partition == partition
