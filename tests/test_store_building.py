@@ -167,6 +167,12 @@ def test_a_relay_sends_in_order_and_goes_on(store: ml.EventStore, batch: int) ->
     assert sent == ["1", "2", "3", "4", "5", "6"]
 
 
+def test_a_relay_goes_past_what_is_not_wanted(store: ml.EventStore) -> None:
+    store.append("a", [event(1, type="x"), event(2), event(3)])
+    relay = store.relay("out", lambda one: None, types="x")
+    assert (relay.run(), relay.position) == (1, 3)
+
+
 def test_a_relay_goes_on_with_the_event_that_could_not_be_sent(store: ml.EventStore) -> None:
     store.append("a", [event(n) for n in range(1, 6)])
     sent: list[str] = []
