@@ -43,17 +43,17 @@ FAULTS = {
         LOOP, "            if first <= time:\n", "            if first < time:\n"
     ),
     "of two sources the one declared last comes first": Fault(
-        LOOP, "if w.next_time[k] < time:", "if w.next_time[k] <= time:"
+        LOOP, "if w_next_time[k] < time:", "if w_next_time[k] <= time:"
     ),
     "changes after whatever else happens at their time": Fault(
-        LOOP, "w.change_key < keys[0])", "w.change_key > keys[0])"
+        LOOP, "w_change_key < keys[0])", "w_change_key > keys[0])"
     ),
     # lines
     "one too many may wait": Fault(
-        LOOP, "fits = w.waiting[e] < w.room or", "fits = w.waiting[e] <= w.room or"
+        LOOP, "fits = w_waiting[e] < w_room or", "fits = w_waiting[e] <= w_room or"
     ),
     "capacity counts only those who wait": Fault(
-        LOOP, "fits = w.waiting[e] + w.in_service[e] < w.room", "fits = w.waiting[e] < w.room"
+        LOOP, "fits = w_waiting[e] + w_in_service[e] < w_room", "fits = w_waiting[e] < w_room"
     ),
     "of equals the last to arrive is served first": Fault(
         LOOP,
@@ -62,59 +62,59 @@ FAULTS = {
     ),
     "the first started is interrupted": Fault(
         LOOP,
-        "if rank[w.hands[k]] >= rank[w.hands[victim]]",
-        "if rank[w.hands[k]] > rank[w.hands[victim]]",
+        "if rank[w_hands[k]] >= rank[w_hands[victim]]",
+        "if rank[w_hands[k]] > rank[w_hands[victim]]",
     ),
     "the interrupted one begins anew": Fault(
-        LOOP, "w.work[other] = w.due[other] - now", "w.work[other] = w.work[other]"
+        LOOP, "w_work[other] = w_due[other] - now", "w_work[other] = w_work[other]"
     ),
     "the speed counts again after an interruption": Fault(
         LOOP,
-        f"{24 * ' '}w.start[next_one] = now\n{24 * ' '}work = work / w.speed[e]\n",
-        f"{24 * ' '}w.start[next_one] = now\n{20 * ' '}work = work / w.speed[e]\n",
+        f"{24 * ' '}w_start[next_one] = now\n{24 * ' '}work = work / w_speed[e]\n",
+        f"{24 * ' '}w_start[next_one] = now\n{20 * ' '}work = work / w_speed[e]\n",
     ),
     "an interrupted completion happens all the same": Fault(
-        LOOP, "w.alarm[other] = -1", "w.alarm[other] = w.alarm[other]"
+        LOOP, "w_alarm[other] = -1", "w_alarm[other] = w_alarm[other]"
     ),
     # processor sharing
     "virtual time goes on when nobody is there": Fault(
-        LOOP, "w.virtual[e] = rank[row] if count > 0 else 0.0", "w.virtual[e] = rank[row]"
+        LOOP, "w_virtual[e] = rank[row] if count > 0 else 0.0", "w_virtual[e] = rank[row]"
     ),
     "the share before an arrival is that after it": Fault(
         LOOP,
-        "w.virtual[e] = w.virtual[e] + (now - w.shared_since[e]) * share(\n"
+        "w_virtual[e] = w_virtual[e] + (now - w_shared_since[e]) * share(\n"
         "                                count, workers\n",
-        "w.virtual[e] = w.virtual[e] + (now - w.shared_since[e]) * share(\n"
+        "w_virtual[e] = w_virtual[e] + (now - w_shared_since[e]) * share(\n"
         "                                count + 1, workers\n",
     ),
     "an abandoned completion happens all the same": Fault(
-        LOOP, "if w.plan[e] == sequence:", "if w.plan[e] >= 0:"
+        LOOP, "if w_plan[e] == sequence:", "if w_plan[e] >= 0:"
     ),
     # balancers
     "rejected requests stay outstanding": Fault(
         LOOP,
         "v.outstanding[p * v.stride + e] -= 1",
-        "v.outstanding[p * v.stride + e] -= w.outcome[row] != REJECTED",
+        "v.outstanding[p * v.stride + e] -= w_outcome[row] != REJECTED",
     ),
     "proxies share what is outstanding": Fault(
         LOOP, "v.outstanding[p * v.stride + e] += 1", "v.outstanding[e] += 1"
     ),
     "every request meets the first proxy": Fault(
-        LOOP, "p = int(w.uniforms[w.draws, i, at] * w.proxies)", "p = 0"
+        LOOP, "p = int(w_uniforms[w_draws, i, at] * w_proxies)", "p = 0"
     ),
     "level and zone are drawn by each other's draw": Fault(
         LOOP, "g = pool_of(r, v, p, level, zone)", "g = pool_of(r, v, p, zone, level)"
     ),
     "latency is measured from the start of work": Fault(
-        LOOP, "waited = now - w.made[row]", "waited = now - w.start[row]"
+        LOOP, "waited = now - w_made[row]", "waited = now - w_start[row]"
     ),
     "the speed of an endpoint is not applied to its backlog": Fault(
-        LOOP, "busy + w.work[row] / (workers * w.speed[e])", "busy + w.work[row] / workers"
+        LOOP, "busy + w_work[row] / (workers * w_speed[e])", "busy + w_work[row] / workers"
     ),
-    "a refused request leaves the endpoint": Fault(LOOP, "if w.oracle and inside:", "if w.oracle:"),
+    "a refused request leaves the endpoint": Fault(LOOP, "if w_oracle and inside:", "if w_oracle:"),
     # users
     "users' draws are numbered by user": Fault(
-        LOOP, "number = w.user_number[thinks] + w.users[k]", "number = w.user_number[thinks] + 1"
+        LOOP, "number = w_user_number[thinks] + w_users[k]", "number = w_user_number[thinks] + 1"
     ),
     # windows
     "a window is one too long": Fault(
