@@ -184,7 +184,7 @@ def _run_of(
         finish = columns.finish if columns.own_end is None else columns.own_end
         duration = float(
             max(
-                np.max(finish, initial=0.0, where=~np.isnan(finish)),
+                np.fmax.reduce(finish, initial=0.0),  # which leaves NaN out
                 columns.made[-1] if len(columns.made) else 0.0,
                 0.0 if deliveries is None else deliveries.last,
             )

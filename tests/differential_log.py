@@ -38,7 +38,7 @@ ARRIVING = "engines.compiled.events.arriving"
 
 FAULTS = {
     "lingering batches before the ends of handling": Fault(
-        LOOP, "keys[0] < EXPIRY * RANKED + b_sequence[oldest]", "keys[0] < 1"
+        LOOP, "keys[0] - EXPIRY * RANKED < b_sequence[oldest]", "keys[0] < 1"
     ),
     "copies before lingering batches": Fault(LOOP, "HOP, COPY, copies", "0, COPY, copies"),
     "one event too many in a batch": Fault(

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from ....draws import CHUNK, Column, Draws
 from ....scenario import Scenario
 from ....sources.base import OpenSource
+from ....sources.keys import Keys
 
 __all__ = ["Arrived", "arrivals", "by_number"]
 
 Floats = NDArray[np.float64]
 
 _FEW = 8  # chunks to begin with, when nobody knows how many there will be
+_AT_ONCE = 16  # chunks of keys
 
 
 class Arrived(NamedTuple):
@@ -91,10 +93,22 @@ def arrivals(
     for i, each in enumerate(scenario.sources):
         if each.key is not None:
             column = draws.column("uniform", each.name, "key", each.name)
-            mine = source == i
-            many = count if len(streams) == 1 else int(np.sum(mine))
-            key[mine if len(streams) > 1 else slice(None)] = each.key.numbers(first(column, many))
+            if len(streams) == 1:
+                _fill_keys(key, each.key, column)
+            else:
+                mine = np.flatnonzero(source == i)
+                numbers = np.empty(len(mine), dtype=np.int32)
+                _fill_keys(numbers, each.key, column)
+                key[mine] = numbers
     return Arrived(made, source, number, key, follows[:count], reached or until is None)
+
+
+def _fill_keys(numbers: NDArray[np.int32], keys: Keys, column: Column) -> None:
+    """Fill in the numbers of keys, some thousand at a time, which stay in the processor's cache."""
+    for begin in range(0, len(numbers), _AT_ONCE * CHUNK):
+        part = numbers[begin : begin + _AT_ONCE * CHUNK]
+        uniforms = column.block(begin // CHUNK, -(-len(part) // CHUNK))
+        part[:] = keys.numbers(uniforms[: len(part)])
 
 
 def first(column: Column, count: int) -> Any:
@@ -138,7 +152,7 @@ class _Stream:
                 self.over = len(gaps) < count - known
             if known and len(gaps):
                 gaps[0] += self.fires[-1]
-            more = np.add.accumulate(gaps)
+            more = np.add.accumulate(gaps, out=gaps)
             self.fires = np.concatenate((self.fires, more)) if known else more
             if self.sizes is not None:
                 sizes = np.fromiter(islice(self.sizes, len(more)), dtype=np.int64)

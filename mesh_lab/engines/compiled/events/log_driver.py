@@ -29,9 +29,8 @@ __all__ = ["reasons", "run"]
 
 _EVENTS = 1 << 28  # so that whatever is counted has 31 bits
 _MOST = 1 << 28  # places for draws, or for partitions of all groups: 2 GB
-_OF_BATCHES = ("first", "count", "follower", "behind")
-_OF_FLIGHTS = ("first", "last", "broker", "source", "open", "behind", "free")
-_OF_ROWS = ("event", "member", "commit")
+_OF_BATCHES = ("b_sequence", "b_first", "b_count", "b_follower", "b_behind")
+_OF_FLIGHTS = ("f_first", "f_last", "f_broker", "f_source", "f_open", "f_behind", "f_free")
 _COMMITS = {"before": world.BEFORE, "after": world.AFTER, "with": world.WITH}
 
 
@@ -109,7 +108,7 @@ def run(
     why = code.run_log(w)
     _check(scenario, w, why, until)
     n = w.n
-    over = w.published >= 0.0
+    done = w.counter[world.OPEN] == 0
     columns = Columns(
         source=arrived.source,
         made=arrived.made,
@@ -117,7 +116,7 @@ def run(
         endpoint=np.zeros(n, dtype=np.int32),
         start=w.published,
         finish=w.published,
-        outcome=over.astype(np.int8),
+        outcome=np.ones(n, np.int8) if done else (w.published >= 0.0).astype(np.int8),
         key=np.maximum(arrived.key, 0) if scenario.keyed else None,
     )
     return columns, rows_of(code, scenario, arrived, w)
@@ -127,15 +126,14 @@ def _check(scenario: Scenario, w: world.LogWorld, why: int, until: float | None)
     """Leave it to the reference if a timeout has run out before the end."""
     if why == world.LEFT:
         raise NotForCompiled("a timeout runs out")
-    open_ = np.isnan(w.published)
-    if not open_.any():
+    if w.counter[world.OPEN] == 0:
         return
     if why == world.EMPTY:
         raise NotForCompiled("nothing is left that moves what is in flight")
     assert until is not None
     log = scenario.channels[0]
     assert isinstance(log, Log)
-    if until - w.made[open_][0] > min(
+    if until - w.made[np.isnan(w.published)][0] > min(
         log.producer.delivery_timeout, log.producer.request_timeout
     ):  # an event is published no later than its batch is made
         raise NotForCompiled("a timeout may have run out")
@@ -194,20 +192,17 @@ def _world(
         follows=arrived.follows,
         partition=logs.partitions_of(scenario, log, arrived.source, arrived.key),
         published=np.full(n, np.nan),
-        follower=ints(n, kind=small),
         delays=delays,
         uniforms=_uniforms(scenario, log, draws, arrived),
         works=_works(scenario, groups, draws, arrived),
-        b_created=np.empty(n),
         b_written=np.empty(n),
-        b_sequence=ints(n),
-        **_tables("b", _OF_BATCHES, n),
+        **_block(np.int32, n, "follower", *_OF_BATCHES),
         b_end=ints(n if followers else 0, kind=small),
         b_flight=ints(n if followers else 0, kind=small),
         b_state=ints(n, kind=np.int8),
         f_started=np.empty(n),
-        **_tables("f", _OF_FLIGHTS, n),
-        **_tables("r", _OF_ROWS, rows),
+        **_block(np.int32, n, *_OF_FLIGHTS),
+        **_block(np.int32, rows, "r_event", "r_member", "r_commit"),
         q_first=ints(sources * partitions, -1),
         q_last=ints(sources * partitions, -1),
         f_new=ints(brokers),
@@ -259,12 +254,8 @@ def _world(
         m_commit=np.arange(members),
         owned=np.array([p for each in of_members for p in each] or [0], dtype=np.int64),
         commits=_none_at_first(rows + members + 1, members),
-        r_offset=ints(rows),
-        r_effect=ints(rows),
-        r_written=np.empty(rows),
-        r_delivered=np.empty(rows),
-        r_started=np.empty(rows),
-        r_finished=np.empty(rows),
+        **_block(np.int64, rows, "r_offset", "r_effect", "r_number"),
+        **_block(np.float64, rows, "r_written", "r_delivered", "r_started", "r_finished"),
     )
 
 
@@ -336,10 +327,14 @@ def _works(
     return works
 
 
-def _tables(of: str, names: tuple[str, ...], n: int) -> dict[str, NDArray[np.int32]]:
-    """Return columns of `n` whole numbers each; in one piece, which takes the machine less time."""
-    columns = np.empty((len(names), n), dtype=np.int32)
-    return {f"{of}_{name}": column for name, column in zip(names, columns, strict=True)}
+def _block(kind: Any, n: int, *names: str) -> dict[str, NDArray[Any]]:
+    """Return columns of `n` entries each, in one piece.
+
+    The system gives large pieces in large pages; in small ones the first touch of what an event
+    takes up would last as long as what happens to it.
+    """
+    columns = np.empty((len(names), n), dtype=kind)
+    return dict(zip(names, columns, strict=True))
 
 
 def _none_at_first(size: int, first: int) -> NDArray[np.float64]:

@@ -23,9 +23,9 @@ class LogRows(NamedTuple):
         that order.  `source_...` likewise.
     number
         Of each event, in its source.
-    source, event, ..., outcome
-        One entry a row, as in `mesh_lab.messaging.deliveries.DeliveryColumns`; `event` is the
-        number there, and `group` the subscriber.
+    source, key, ..., outcome
+        One entry a row, as in `mesh_lab.messaging.deliveries.DeliveryColumns`; `group` is the
+        subscriber there.
     """
 
     key_code: Ints
@@ -35,7 +35,6 @@ class LogRows(NamedTuple):
     source_order: Ints
     number: Ints
     source: Ints
-    event: Ints
     key: Ints
     group: Ints
     partition: Ints
@@ -88,7 +87,7 @@ def fill_rows(w: LogWorld, r: LogRows) -> int:
             r.source_order[sources] = s
             sources += 1
         r.source[row] = r.source_rank[s]
-        r.event[row] = r.number[e]
+        w.r_number[row] = r.number[e]
         code = r.key_code[e]
         if code >= 0:
             if r.key_rank[code] < 0:

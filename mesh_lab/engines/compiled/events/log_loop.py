@@ -36,6 +36,7 @@ from .log_world import (
     LEFT,
     NAN,
     NONE,
+    OPEN,
     POLL,
     REACH,
     READY,
@@ -71,7 +72,7 @@ def run_log(w: LogWorld) -> int:
     delivery_timeout, replica_delay, until = w.delivery_timeout, w.replica_delay, w.until
     clock, agenda, made, source, follows = w.clock, w.agenda, w.made, w.source, w.follows
     partition, published, follower, delays = w.partition, w.published, w.follower, w.delays
-    uniforms, works, b_created, b_written = w.uniforms, w.works, w.b_created, w.b_written
+    uniforms, works, b_written = w.uniforms, w.works, w.b_written
     b_sequence, b_first, b_count, b_follower = w.b_sequence, w.b_first, w.b_count, w.b_follower
     b_behind, b_end, b_flight, b_state = w.b_behind, w.b_end, w.b_flight, w.b_state
     f_started, f_first, f_last, f_broker = w.f_started, w.f_first, w.f_last, w.f_broker
@@ -120,12 +121,12 @@ def run_log(w: LogWorld) -> int:
         if linger > 0.0:
             while oldest < batches and b_state[oldest] == SENT:
                 oldest += 1
-            if oldest < batches and b_created[oldest] + linger <= now:
-                now = b_created[oldest] + linger
+            if oldest < batches and made[b_first[oldest]] + linger <= now:
+                now = made[b_first[oldest]] + linger
                 kind = -2
         if c[HEAP] and (
             times[0] < now
-            or (times[0] == now and (kind == -1 or keys[0] < EXPIRY * RANKED + b_sequence[oldest]))
+            or (times[0] == now and (kind == -1 or keys[0] - EXPIRY * RANKED < b_sequence[oldest]))
         ):
             now = times[0]
             kind, subject = whats[0] & 7, whats[0] >> 3
@@ -169,7 +170,6 @@ def run_log(w: LogWorld) -> int:
                     q_last[q] = fresh
                     b = fresh
                     b_follower[b] = -1
-                    b_created[b] = now
                     b_state[b] = READY if linger == 0.0 else FILLING
                     b_first[b] = e
                     b_count[b] = 1
@@ -384,7 +384,7 @@ def run_log(w: LogWorld) -> int:
                         else:
                             live += 1
                             many = confirm(
-                                now, f_first[f], b_follower, b_first, b_created, follower,
+                                now, f_first[f], b_follower, b_first, made, follower,
                                 published, delivery_timeout,
                             )  # fmt: skip
                             in_flight -= many
@@ -439,7 +439,7 @@ def run_log(w: LogWorld) -> int:
                 s = f_source[f]
                 flying[s * brokers + f_broker[f]] -= 1
                 many = confirm(
-                    now, f_first[f], b_follower, b_first, b_created, follower, published,
+                    now, f_first[f], b_follower, b_first, made, follower, published,
                     delivery_timeout,
                 )  # fmt: skip
                 if many < 0 or (now - f_started[f]) * SURE >= request_timeout:
@@ -525,17 +525,18 @@ def run_log(w: LogWorld) -> int:
             why = FINISHED
             break
     c[ROWS] = rows
+    c[OPEN] = in_flight
     return why
 
 
 def confirm(
-    now: float, batch: int, b_follower: Any, b_first: Any, b_created: Any, follower: Any,
+    now: float, batch: int, b_follower: Any, b_first: Any, made: Any, follower: Any,
     published: Any, most: float,
 ) -> int:  # fmt: skip
     """Note that the events of a flight are published; return how many, or -1 if it is too late."""
     many = 0
     while batch >= 0:
-        if (now - b_created[batch]) * SURE >= most:
+        if (now - made[b_first[batch]]) * SURE >= most:
             return -1
         event = b_first[batch]
         while event >= 0:

@@ -24,7 +24,7 @@ def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: LogWorld) -> Del
     codes, many, text = logs.key_codes(scenario, arrived.source, arrived.key)
     size = len(w.r_event)
     ranks = np.full(max(many, 1), -1, dtype=np.int32)
-    ints = np.empty((4, size), dtype=np.int32)
+    ints, times = np.empty((5, size), dtype=np.int32), np.empty((3, size))
     r = LogRows(
         key_code=codes,
         key_rank=ranks,
@@ -33,28 +33,26 @@ def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: LogWorld) -> Del
         source_order=np.empty(len(scenario.sources), dtype=np.int32),
         number=arrived.number,
         source=ints[0],
-        event=np.empty(size, dtype=np.int64),
         key=ints[1],
         group=ints[2],
         partition=ints[3],
-        sent=np.empty(size),
-        acked=np.empty(size),
-        ended=np.empty(size),
+        sent=times[0],
+        acked=times[1],
+        ended=times[2],
         outcome=np.empty(size, dtype=np.int8),
     )
     keys = code.fill_rows(w, r)
     n = int(w.counter[ROWS])
     sources = int(np.sum(r.source_rank >= 0))
-    member = w.r_member[:n]
     called = np.array([*members, -1], dtype=np.int32)  # the last for nobody, -1
     return DeliveryColumns(
         source=r.source[:n],
-        number=r.event[:n],
+        number=w.r_number[:n],
         key=r.key[:n],
         parent=_all(n, -1, np.int64),
         child=_all(n, 0, np.int32),
         subscriber=r.group[:n],
-        consumer=called[member],
+        consumer=np.take(called, w.r_member[:n], out=ints[4, :n], mode="wrap"),
         copy=_all(n, 0, np.int32),
         attempt=_all(n, 1, np.int32),
         partition=r.partition[:n],

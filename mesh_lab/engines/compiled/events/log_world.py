@@ -13,8 +13,8 @@ Floats = Any
 # why the loop returns
 FINISHED, EMPTY, AT_LIMIT, LEFT = range(4)
 # what counters hold, behind those of the heap
-ROWS, COMMITS = range(13, 15)
-COUNTERS = 15
+ROWS, COMMITS, OPEN = range(13, 16)  # `OPEN`: requests in flight
+COUNTERS = 16
 # kinds of events in the heap
 DONE, REST, FORM, COPY, WAY = range(5)
 COMPLETION, EXPIRY, CHANGE, HOP = range(1, 5)  # ranks
@@ -76,7 +76,8 @@ class LogWorld(NamedTuple):
     m_...
         One entry a member; `owned` are the partitions of all, one after the other.
     r_...
-        One entry a row of deliveries; `commit` is the number of the commit that it waits for.
+        One entry a row of deliveries; `commit` is the number of the commit that it waits for,
+        `number` that of the event in its source.
     """
 
     n: int
@@ -109,7 +110,6 @@ class LogWorld(NamedTuple):
     delays: Floats
     uniforms: Floats
     works: Floats
-    b_created: Floats
     b_written: Floats
     b_sequence: Ints
     b_first: Ints
@@ -183,6 +183,7 @@ class LogWorld(NamedTuple):
     r_offset: Ints
     r_commit: Ints
     r_effect: Ints
+    r_number: Ints
     r_written: Floats
     r_delivered: Floats
     r_started: Floats
