@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .clock import Clock
 from .errors import MeshLabError
 
-__all__ = ["OUTCOMES", "Ledger", "Request"]
+__all__ = ["OUTCOMES", "Ledger", "Request", "latest"]
 
 OUTCOMES = (
     "in_flight",
@@ -36,6 +36,19 @@ IN_FLIGHT, OK, REJECTED, DROPPED, EXPIRED, FAILED, CRASHED, UNAVAILABLE = range(
 
 _NAN = math.nan
 _GROWTH = 4096  # rows at first, when the number of requests is not known beforehand
+
+
+def latest(times: NDArray[np.float64]) -> float:
+    """Return the latest of some times, NaN for what never came; 0 if nothing did.
+
+    Examples
+    --------
+    >>> latest(np.array([1.0, np.nan, 3.0])), latest(np.array([np.nan]))
+    (3.0, 0.0)
+    """
+    last = float(np.max(times, initial=0.0))
+    # which is NaN if one is; leaving them out takes several times as long
+    return last if last == last else float(np.fmax.reduce(times, initial=0.0))
 
 
 class Request:

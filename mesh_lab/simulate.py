@@ -18,7 +18,7 @@ from .engines import compiled, express, express_log
 from .engines.assembly import Assembly
 from .engines.compiled.driver import NotForCompiled
 from .errors import Deadlock, ScenarioError
-from .ledger import OK, Ledger
+from .ledger import OK, Ledger, latest
 from .messaging.deliveries import DeliveryColumns
 from .run import Run
 from .scenario import Scenario
@@ -184,7 +184,7 @@ def _run_of(
         finish = columns.finish if columns.own_end is None else columns.own_end
         duration = float(
             max(
-                np.fmax.reduce(finish, initial=0.0),  # which leaves NaN out
+                latest(finish),
                 columns.made[-1] if len(columns.made) else 0.0,
                 0.0 if deliveries is None else deliveries.last,
             )

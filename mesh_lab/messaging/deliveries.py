@@ -35,6 +35,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ledger import latest
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -140,7 +142,7 @@ class DeliveryColumns:
     def last(self) -> float:
         """The time of the last thing that a row tells of, seconds."""
         times = (self.sent, self.delivered, self.finished, self.acked, self.ended)
-        return float(max(np.fmax.reduce(t, initial=0.0) for t in times))  # which leaves NaN out
+        return max(map(latest, times))
 
     @classmethod
     def arrays(cls) -> list[str]:

@@ -117,9 +117,16 @@ def run(
         start=w.published,
         finish=w.published,
         outcome=np.ones(n, np.int8) if done else (w.published >= 0.0).astype(np.int8),
-        key=np.maximum(arrived.key, 0) if scenario.keyed else None,
+        key=_key_numbers(scenario, arrived),
     )
     return columns, rows_of(code, scenario, arrived, w)
+
+
+def _key_numbers(scenario: Scenario, arrived: Arrived) -> NDArray[np.int32] | None:
+    """Return the numbers of the requests' keys, 0 for one without; None if no source has keys."""
+    if all(source.key is not None for source in scenario.sources):
+        return arrived.key
+    return np.maximum(arrived.key, 0) if scenario.keyed else None
 
 
 def _check(scenario: Scenario, w: world.LogWorld, why: int, until: float | None) -> None:
