@@ -191,11 +191,11 @@ class Run:
         Raises
         ------
         ScenarioError
-            When there is no source, queue, service or subscriber of that name.
+            When there is no source, queue, service, consumer or group of that name.
         """
         c = self.columns
         sources = [source.name for source in self.scenario.sources]
-        subscriber = next((s for s in self.scenario.subscribers if s.name == name), None)
+        subscriber = next((s for s in self.scenario.consumers if s.name == name), None)
         if subscriber is not None:
             from .messaging.handled import handled
 
@@ -385,7 +385,7 @@ class Run:
         return float(made.max()) if len(made) else 0.0
 
     def summary(self) -> pd.DataFrame:
-        """Return one row a source, queue, service and subscriber.
+        """Return one row a source, queue, service, consumer and group.
 
         Mean and percentiles are over what ended ``ok``; what ended otherwise is counted beside
         them, by outcome.  See `mesh_lab.summary.summarise`.

@@ -111,6 +111,11 @@ class Scenario:
         return tuple(part for part in self.parts if isinstance(part, Subscriber))
 
     @cached_property
+    def consumers(self) -> tuple[Subscriber, ...]:
+        """Those of the subscribers that work on events: consumers and consumer groups."""
+        return tuple(part for part in self.subscribers if part.handles)
+
+    @cached_property
     def places(self) -> tuple[str, ...]:
         """The names of `stations`, then those of `channels`: where requests can be sent."""
         return tuple(part.name for part in (*self.stations, *self.channels))

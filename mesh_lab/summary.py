@@ -1,4 +1,4 @@
-"""The numbers of a run, one row a source, queue, service and subscriber.
+"""The numbers of a run, one row a source, queue, service, consumer and group.
 
 Counts and latencies are of what arrived after the warm-up; mean and percentiles are over those
 that ended ``ok``, and what ended otherwise stands beside them, by outcome.  Rates and utilisation
@@ -31,7 +31,7 @@ PERCENTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99, "p999": 0.999}
 
 
 def summarise(run: Run) -> pd.DataFrame:
-    """Return one row a source, queue, service, channel and subscriber.
+    """Return one row a source, queue, service, channel, consumer and group.
 
     The row of a channel counts publishings; that of a consumer, or a consumer group, the events
     that it has handled, from when they were published.
@@ -61,7 +61,7 @@ def summarise(run: Run) -> pd.DataFrame:
     orders  50000  24.86          0.5  0.04
     """
     names = [s.name for s in run.scenario.sources] + list(run.scenario.places)
-    names += [subscriber.name for subscriber in run.scenario.subscribers]
+    names += [consumer.name for consumer in run.scenario.consumers]
     occurred = [
         code
         for code in range(len(OUTCOMES))
@@ -122,9 +122,9 @@ def _utilisation(run: Run, name: str) -> float:
     end = run.last_arrival
     if end <= run.warmup:
         return np.nan
-    subscriber = next((s for s in run.scenario.subscribers if s.name == name), None)
-    if subscriber is not None and run.delivery_columns is not None:
-        return busy_share(run.delivery_columns, subscriber, run.warmup, end)
+    consumer = next((c for c in run.scenario.consumers if c.name == name), None)
+    if consumer is not None and run.delivery_columns is not None:
+        return busy_share(run.delivery_columns, consumer, run.warmup, end)
     if part is None:
         return np.nan
     time, _, busy = run.steps(name)

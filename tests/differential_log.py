@@ -26,6 +26,7 @@ from mesh_lab.engines import express_log
 from mesh_lab.engines.compiled.driver import NotForCompiled
 from mesh_lab.engines.compiled.events import log_driver, log_filling, log_loop
 from mesh_lab.messaging.deliveries import DeliveryColumns
+from tests.compare_events import reference
 from tests.faults import Fault, planted
 from tests.scenarios import Case
 from tests.scenarios_log import features, make
@@ -33,7 +34,7 @@ from tests.scenarios_log import features, make
 WITHIN = 500  # scenarios that must find a planted fault
 REQUESTS = ("source", "made", "station", "endpoint", "start", "finish", "outcome", "key")
 LOOP, DRIVER = "engines.compiled.events.log_loop", "engines.compiled.events.log_driver"
-LANE = "engines.express_log"
+LANE, LANE_ROWS = "engines.express_log", "engines.express_log_rows"
 ARRIVING = "engines.compiled.events.arriving"
 
 FAULTS = {
@@ -93,7 +94,7 @@ FAULTS = {
         'order = len(times) - 1 - np.argsort(times[::-1], kind="stable")',
     ),
     "in the lane, the oldest commit covers everything": Fault(
-        LANE, "acked[order[first[m] + begin : first[m] + covered]] = time",
+        LANE_ROWS, "acked[order[first[m] + begin : first[m] + covered]] = time",
         "acked[order[first[m] : first[m] + covered]] = time",
     ),
     "in the lane, a poll begins at the first partition again": Fault(
@@ -106,7 +107,7 @@ FAULTS = {
         LANE, "if waits[member] and handled > covered:", "if waits[member] and handled < covered:"
     ),
     "in the lane, what waits at the end is forgotten": Fault(
-        LANE, "len(events) - begin, math.nan", "0, math.nan"
+        LANE_ROWS, "len(events) - begin, math.nan", "0, math.nan"
     ),
 }  # fmt: skip
 
@@ -135,20 +136,6 @@ def _same(got: Any, want: Any) -> bool:
         return got is want
     floats = want.dtype.kind == "f"
     return got.dtype == want.dtype and np.array_equal(got, want, equal_nan=floats)
-
-
-def reference(case: Case) -> ml.Run | None:
-    """Return the run of the reference; None for one that ends in a deadlock."""
-    try:
-        return ml.simulate(
-            case.scenario,
-            seed=case.seed,
-            requests=case.requests,
-            until=case.until,
-            engine="reference",
-        )
-    except ml.Deadlock:
-        return None
 
 
 def difference(case: Case, wanted: ml.Run | None, *, plain: bool) -> list[str] | None:

@@ -35,6 +35,7 @@ from mesh_lab.engines.compiled.events import (
 from mesh_lab.engines.compiled.events.queue_world import ATTEMPTS
 from mesh_lab.messaging.deliveries import OUTCOMES, REASONS, DeliveryColumns
 from tests.compare import shrink
+from tests.compare_events import reference
 from tests.faults import Fault, planted
 from tests.scenarios import Case
 from tests.scenarios_queue import cramped, features, make
@@ -186,8 +187,8 @@ FAULTS = {
     ),
     "keys by number": Fault(
         TABLES,
-        "number[place] = names.setdefault(",
-        "number[place] = place % 3 or names.setdefault(",
+        "    keys, order = by_first(codes)\n",
+        "    keys, order = codes, by_first(codes)[1]\n",
     ),
     "what was not stored was written": Fault(
         TABLES, "written = np.where(outcome == NOT_STORED, np.nan, sent)", "written = sent"
@@ -214,20 +215,6 @@ def quarters(small: bool) -> Iterator[None]:
         mock.patch.multiple(queue_start, CHUNK=8, _MORE=1, _LONG=(0, 0), _SLOTS=1),
     ):
         yield
-
-
-def reference(case: Case) -> ml.Run | None:
-    """Return the run of the reference; None for one that ends in a deadlock."""
-    try:
-        return ml.simulate(
-            case.scenario,
-            seed=case.seed,
-            requests=case.requests,
-            until=case.until,
-            engine="reference",
-        )
-    except ml.Deadlock:
-        return None
 
 
 @contextmanager

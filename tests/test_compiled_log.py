@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
 import pytest
 
 import mesh_lab as ml
+from mesh_lab.engines import express_log
 from mesh_lab.engines.compiled import reasons
+from mesh_lab.engines.compiled.events import log_driver
+from mesh_lab.parts import part
 from tests.differential_log import FAULTS, compare, differing, found_after
-from tests.scenarios_log import make
 
 WORK = ml.Exponential(mean=0.01)
 
@@ -32,16 +38,33 @@ def scenario(*, log: ml.Log | None = None, **group: object) -> ml.Scenario:
     )
 
 
-def test_simulate_takes_it_by_itself_and_when_asked() -> None:
-    by_itself, asked, right = (
-        ml.simulate(scenario(), seed=1, requests=20_000, engine=engine)  # type: ignore[call-overload]
-        for engine in ("auto", "compiled", "reference")
+@pytest.mark.parametrize(
+    ("engine", "taken"),
+    [("auto", log_driver), ("compiled", log_driver), ("simpy", express_log)],
+)
+def test_simulate_takes_it_by_itself_and_when_asked(engine: Any, taken: ModuleType) -> None:
+    right = ml.simulate(scenario(), seed=1, requests=20_000, engine="reference")
+    with mock.patch.object(taken, "run", wraps=taken.run) as quick:
+        run = ml.simulate(scenario(), seed=1, requests=20_000, engine=engine)
+    assert quick.call_count == 1
+    assert not differing((run.columns, run.delivery_columns), right)
+    assert run.duration == right.duration
+    assert run.lag("billing").equals(right.lag("billing"))
+    assert run.delivery_report().equals(right.delivery_report())
+
+
+def test_a_group_of_another_kind_is_not_run_as_what_it_derives_from() -> None:
+    @part
+    class Other(ml.ConsumerGroup):
+        pass
+
+    other = ml.Scenario(
+        ml.Poisson("shop", rate=100.0, to="orders"),
+        ml.Log("orders"),
+        Other("billing", source="orders", work=WORK),
     )
-    for run in (by_itself, asked):
-        assert not differing((run.columns, run.delivery_columns), right)
-        assert run.duration == right.duration
-        assert run.lag("billing").equals(right.lag("billing"))
-        assert run.delivery_report().equals(right.delivery_report())
+    assert "'billing': a Other, which takes or keeps events" in reasons(other)
+    assert not express_log.fits(other)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +103,3 @@ def test_a_timeout_that_runs_out_is_left_to_the_reference() -> None:
     )
     assert "expired" in set(other.requests.outcome)
     assert one.deliveries.equals(other.deliveries)
-
-
-def test_a_case_can_be_pasted() -> None:
-    assert "ConsumerGroup" in repr(make(14))

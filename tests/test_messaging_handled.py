@@ -94,3 +94,15 @@ def test_a_subscriber_without_events_has_an_empty_row() -> None:
     assert table.loc["idle", "count"] == 0
     assert table.loc["idle", "utilisation"] == 0.0
     assert np.isnan(table.loc["idle", "mean"])
+
+
+def test_a_redrive_handles_nothing_and_has_no_row() -> None:
+    again = ml.Scenario(
+        ml.Poisson("shop", rate=8.0, to="orders"),
+        ml.MessageQueue("orders", delivery_limit=1, dead_letter="dead"),
+        ml.Consumer("billing", source="orders", work=WORK, failure=0.3),
+        ml.MessageQueue("dead"),
+        ml.Redrive("again", source="dead", at=(50.0,)),
+    )
+    table = ml.simulate(again, seed=1, requests=100).summary()
+    assert list(table.index) == ["shop", "orders", "dead", "billing"]

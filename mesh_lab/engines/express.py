@@ -28,6 +28,7 @@ from ..stations.queue import Queue
 from ..stations.service import Service
 from .express_service import balanced, plain_choice
 from .keys import KeyNumbers
+from .needs import work_in_order
 
 __all__ = ["fits", "run"]
 
@@ -132,11 +133,7 @@ def _works(source: OpenSource, scenario: Scenario, draws: Draws) -> Iterator[flo
     else:
         assert isinstance(crew, Handler)
         name, work = crew.name, crew.work
-    if isinstance(work, Distribution):
-        return iter(draws.column(work, name, "service", source.name))
-    carried = source.carried()
-    assert carried is not None  # the scenario was checked
-    return iter(carried)
+    return work_in_order(draws, work, name, source)
 
 
 def _feed(

@@ -6,14 +6,13 @@ comes or goes.  Then a batch is in its partition, and confirmed, in the instant 
 or has lingered; whoever waits for the partition polls; and a poll knows all its records.
 
 SimPy has one event for each publishing, each batch that lingers, each record that is handled, and
-each commit of a member at rest.  Columns that follow from others are made when the run is over.
+each commit of a member at rest.  `mesh_lab.engines.express_log_rows` makes the columns afterwards.
 
 `fits` says which scenarios may take it, `run` runs them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from itertools import chain, count
 
@@ -24,20 +23,21 @@ from numpy.typing import NDArray
 from ..clock import COMPLETION, EXPIRY, SOURCE, Alarm, Clock
 from ..columns import Columns
 from ..distributions import Distribution
-from ..draws import CHUNK, Draws
-from ..messaging.deliveries import ACKED, HANDLED, DeliveryColumns
+from ..draws import Draws
+from ..messaging.deliveries import DeliveryColumns
 from ..messaging.log.group import ConsumerGroup
 from ..messaging.log.log import Log
 from ..messaging.log.partitioner import StickyPartitioner
 from ..scenario import Scenario
 from ..sources.base import OpenSource
 from . import logs
+from .express_log_rows import columns_of
+from .needs import work_in_order
 
-__all__ = ["fits", "run"]
+__all__ = ["Lane", "fits", "run"]
 
 Floats = NDArray[np.float64]
 Poll = Callable[[float], None]
-_SURE = 1.0 + 1e-9  # a timeout that has nearly run out is left to the reference
 
 
 def fits(scenario: Scenario) -> bool:
@@ -46,7 +46,7 @@ def fits(scenario: Scenario) -> bool:
         return False
     log = scenario.channels[0]
     return (
-        isinstance(log, Log)
+        type(log) is Log
         and log.replication == 1
         and not log.broker_outages
         and log.producer.delay is None
@@ -58,7 +58,7 @@ def fits(scenario: Scenario) -> bool:
             and type(source).sizes is OpenSource.sizes
             for source in scenario.sources
         )
-        and all(isinstance(part, ConsumerGroup) and _plain(part) for part in scenario.subscribers)
+        and all(type(part) is ConsumerGroup and _plain(part) for part in scenario.subscribers)
     )
 
 
@@ -85,15 +85,15 @@ def run(
 
     `arrived` is called at every arrival.  Other arguments as for `simulate`.
     """
-    lane = _Lane(env, scenario, seed)
+    lane = Lane(env, scenario, seed)
     for index, source in enumerate(scenario.sources):
         assert isinstance(source, OpenSource)
         lane.feed(index, source, requests, arrived)
     env.run(until)
-    return lane.columns(until)
+    return columns_of(lane, until)
 
 
-class _Lane:
+class Lane:
     """The live parts of one run, and what they note."""
 
     def __init__(self, env: simpy.Environment, scenario: Scenario, seed: int) -> None:
@@ -145,7 +145,7 @@ class _Lane:
         size, linger = rules.batch, rules.linger
         gaps = source.gaps(draws)
         works = [
-            (known.append, self._work(group, source).__next__)
+            (known.append, work_in_order(draws, group.work, group.name, source).__next__)
             for known, group in zip(self.works, self.groups, strict=True)
         ]
         places = self._places(source)
@@ -198,14 +198,6 @@ class _Lane:
         first = next(gaps, None)
         if first is not None:
             schedule(alarm, rank, first)
-
-    def _work(self, group: ConsumerGroup, source: OpenSource) -> Iterator[float]:
-        """The work of the source's events, in order: none is skipped."""
-        if isinstance(group.work, Distribution):
-            return iter(self.draws.column(group.work, group.name, "service", source.name))
-        carried = source.carried()
-        assert carried is not None  # the scenario was checked
-        return iter(carried)
 
     def _places(self, source: OpenSource) -> Iterator[int] | None:
         """Return the partitions of a source's events, by their keys; None where there are none."""
@@ -305,153 +297,3 @@ class _Lane:
         again = working.again
         for p in owned:
             self.readers[p].append((member, poll))
-
-    # -- when it is over -------------------------------------------------------------------------
-
-    def columns(self, until: float | None) -> tuple[Columns, DeliveryColumns] | None:
-        """Return requests and deliveries; None if a member would have been removed."""
-        self._add_what_waits()
-        each = np.array(self.given, dtype=np.float64).reshape(-1, 5)
-        sizes = each[:, 3].astype(np.int64)
-        member, partition, begin = (each[:, k].astype(np.int32).repeat(sizes) for k in range(3))
-        delivered = each[:, 4].repeat(sizes)
-        rows = len(member)
-        offset = begin + np.arange(rows) - (np.cumsum(sizes) - sizes).repeat(sizes)
-        finished = np.full(rows, math.nan)
-        finished[self.effects] = self.done
-        nobody = np.isnan(delivered)
-        group = np.array(self.of_group, dtype=np.int32)[member]
-        if self._too_late(group, delivered, finished, until):
-            return None
-        started = np.concatenate(([math.nan], finished))[:rows]  # when the one before was done
-        started[self.polls] = delivered[self.polls]
-        started[nobody] = math.nan
-        effect = np.full(rows, -1, dtype=np.int64)
-        effect[self.effects] = np.arange(len(self.effects))
-        acked, ended, outcome = self._ends(group, member, delivered, finished)
-        names, places = logs.names_of(self.groups)
-        consumer = np.array(places, dtype=np.int32)[member]
-        consumer[nobody] = -1
-        # the partitions one behind the other
-        lengths = np.array([len(events) for events in self.events])
-        place = (np.cumsum(lengths) - lengths)[partition] + offset
-        events = np.fromiter(chain.from_iterable(self.events), np.int64, int(lengths.sum()))
-        batches = np.array(list(chain.from_iterable(self.batches))).reshape(-1, 2)
-        written = batches[:, 0].repeat(batches[:, 1].astype(np.int64))
-        request = events[place]
-        requests, number, key = self._requests(events, written)
-        codes, _, text = logs.key_codes(self.scenario, requests.source, key)
-        sources, source_order = _by_first(requests.source[request].astype(np.int32))
-        keys, key_order = _by_first(codes[request])
-        return requests, DeliveryColumns(
-            source=sources,
-            number=number[request],
-            key=keys,
-            parent=np.full(rows, -1, dtype=np.int64),
-            child=np.zeros(rows, dtype=np.int32),
-            subscriber=group,
-            consumer=consumer,
-            copy=np.zeros(rows, dtype=np.int32),
-            attempt=np.ones(rows, dtype=np.int32),
-            partition=partition,
-            offset=offset,
-            sent=requests.made[request],
-            written=written[place],
-            delivered=delivered,
-            started=started,
-            finished=finished,
-            acked=acked,
-            ended=ended,
-            outcome=outcome,
-            reason=np.zeros(rows, dtype=np.int8),
-            effect=effect,
-            sources=tuple(self.scenario.sources[i].name for i in source_order),
-            keys=tuple(text(code) for code in key_order),
-            subscribers=names.subscribers,
-            consumers=names.consumers,
-        )
-
-    def _requests(
-        self, events: NDArray[np.int64], written: Floats
-    ) -> tuple[Columns, NDArray[np.int64], NDArray[np.int32]]:
-        """Return the requests, and each one's number and the number of its key in its source."""
-        n = len(self.made)
-        source = np.array(self.source, dtype=np.int16)
-        number, key = np.empty(n, dtype=np.int64), np.full(n, -1, dtype=np.int32)
-        for i, each in enumerate(self.scenario.sources):
-            mine = np.flatnonzero(source == i)
-            number[mine] = np.arange(len(mine))
-            if each.key is not None and len(mine):
-                draws = self.draws.column("uniform", each.name, "key", each.name)
-                chunks = -(-len(mine) // CHUNK)
-                key[mine] = each.key.numbers(draws.block(0, chunks)[: len(mine)])
-        published = np.full(n, math.nan)
-        published[events] = written  # confirmed in the same instant
-        columns = Columns(
-            source=source,
-            made=np.array(self.made, dtype=np.float64),
-            station=np.zeros(n, dtype=np.int16),
-            endpoint=np.zeros(n, dtype=np.int32),
-            start=published,
-            finish=published,
-            outcome=(published >= 0.0).astype(np.int8),
-            key=np.maximum(key, 0) if self.scenario.keyed else None,
-        )
-        return columns, number, key
-
-    def _add_what_waits(self) -> None:
-        """Add rows for what was not given to anybody when the run ended."""
-        for g in range(len(self.groups)):
-            at = {
-                p: (m, begin)
-                for m, of in enumerate(self.of_group)
-                if of == g
-                for p, begin in zip(self.owned[m], self.position[m], strict=True)
-            }
-            for p, events in enumerate(self.events):
-                member, begin = at[p]  # who would have got it
-                self.given.append((member, p, begin, len(events) - begin, math.nan))
-
-    def _too_late(
-        self, group: NDArray[np.int32], delivered: Floats, finished: Floats, until: float | None
-    ) -> bool:
-        """Whether a member may have been removed, because a poll took too long."""
-        ends = finished if until is None else np.where(np.isnan(finished), until, finished)
-        most = np.array([each.max_poll_interval for each in self.groups])[group]
-        return bool(np.any((ends - delivered) * _SURE > most))
-
-    def _ends(
-        self,
-        group: NDArray[np.int32],
-        member: NDArray[np.int32],
-        delivered: Floats,
-        finished: Floats,
-    ) -> tuple[Floats, Floats, NDArray[np.int8]]:
-        """Return when rows were acknowledged and when they ended, and their outcomes."""
-        kinds = ("before", "with", "after")
-        how = np.array([kinds.index(each.commit) for each in self.groups], dtype=np.int8)[group]
-        acked = np.where(how == 0, delivered, np.where(how == 1, finished, math.nan))
-        order = np.argsort(member, kind="stable")
-        first = np.searchsorted(member[order], np.arange(len(self.commits)))
-        for m, commits in enumerate(self.commits):
-            begin = 0
-            for time, covered in commits:
-                acked[order[first[m] + begin : first[m] + covered]] = time
-                begin = covered
-        done, open_ = ~np.isnan(finished), (how == 2) & np.isnan(acked)
-        outcome = np.where(done, np.where(open_, HANDLED, ACKED), 0).astype(np.int8)
-        ended = np.where((how == 2) & ~open_, acked, finished)
-        return acked, ended, outcome
-
-
-def _by_first(codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], list[int]]:
-    """Number codes by where they come first, -1 left as it is; return also the codes in order."""
-    size = int(codes.max(initial=-1)) + 1
-    first = np.full(size + 1, len(codes))  # the last is for -1
-    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several the last assignment holds
-    first = first[:size]
-    there = np.flatnonzero(first < len(codes))
-    order = there[np.argsort(first[there])]
-    rank = np.full(size + 1, -1, dtype=np.int32)
-    rank[order] = np.arange(len(order))
-    return rank[codes], order.tolist()

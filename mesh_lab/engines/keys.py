@@ -1,8 +1,9 @@
-"""The keys of requests: which number each has, and what a hashing rule makes of it."""
+"""The keys of requests: which number each has, its text, and what a hashing rule makes of it."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from ..balancing.rule import Balancer
 from ..scenario import Scenario
 from ..sources.keys import Keys
 
-__all__ = ["KeyNumbers", "key_hashes"]
+__all__ = ["KeyNumbers", "by_first", "key_codes", "key_hashes"]
+
+Ints = NDArray[np.int32]
 
 
 class KeyNumbers:
@@ -40,3 +43,38 @@ def _hashed(rule: Balancer, prefix: str, count: int) -> NDArray[np.uint64]:
     hashes = np.fromiter((rule.hash_key(keys.text(k)) for k in range(count)), np.uint64, count)
     hashes.flags.writeable = False
     return hashes
+
+
+def key_codes(
+    scenario: Scenario, source: NDArray[np.int16], key: Ints
+) -> tuple[Ints, int, Callable[[int], str]]:
+    """Return a code for the text of each event's key, -1 for none; how many codes; their texts."""
+    keyed = {each.key.prefix: each.key for each in scenario.sources if each.key is not None}
+    if len(keyed) <= 1:
+        counts = [each.key.count for each in scenario.sources if each.key is not None]
+        prefix = next(iter(keyed), "")
+        return key, max(counts, default=0), lambda code: f"{prefix}{code}"
+    # different prefixes may give the same text
+    codes = np.full(len(key), -1, dtype=np.int32)
+    known: dict[str, int] = {}
+    for i, each in enumerate(scenario.sources):
+        if each.key is not None:
+            mine = source == i
+            there, which = np.unique(key[mine], return_inverse=True)
+            texts = map(each.key.text, there.tolist())
+            made = np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int32)
+            codes[mine] = made[which]
+    return codes, len(known), list(known).__getitem__
+
+
+def by_first(codes: Ints) -> tuple[Ints, list[int]]:
+    """Number codes by where they come first, -1 left as it is; return also the codes in order."""
+    size = int(codes.max(initial=-1)) + 1
+    first = np.full(size + 1, len(codes))  # the last is for -1
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several the last assignment holds
+    first = first[:size]
+    there = np.flatnonzero(first < len(codes))
+    order = there[np.argsort(first[there])]
+    rank = np.full(size + 1, -1, dtype=np.int32)
+    rank[order] = np.arange(len(order))
+    return rank[codes], order.tolist()

@@ -6,7 +6,6 @@ The rules themselves are those of `mesh_lab.messaging.log`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..messaging.rows import Rows
 from ..scenario import Scenario
 from ..sources.keys import Keys
 
-__all__ = ["groups_of", "key_codes", "names_of", "owned", "partitions_of", "placed"]
+__all__ = ["groups_of", "names_of", "owned", "partitions_of", "placed"]
 
 Ints = NDArray[np.int32]
 _MANY = 100_000  # keys, all of which are hashed beforehand
@@ -79,28 +78,6 @@ def _places(keys: Keys, numbers: list[int], partitions: int) -> Ints:
     return np.array(
         [keyed_partition(keys.text(k).encode(), partitions) for k in numbers], dtype=np.int32
     )
-
-
-def key_codes(
-    scenario: Scenario, source: NDArray[np.int16], key: Ints
-) -> tuple[Ints, int, Callable[[int], str]]:
-    """Return a code for the text of each event's key, -1 for none; how many codes; their texts."""
-    keyed = {each.key.prefix: each.key for each in scenario.sources if each.key is not None}
-    if len(keyed) <= 1:
-        counts = [each.key.count for each in scenario.sources if each.key is not None]
-        prefix = next(iter(keyed), "")
-        return key, max(counts, default=0), lambda code: f"{prefix}{code}"
-    # different prefixes may give the same text
-    codes = np.full(len(key), -1, dtype=np.int32)
-    known: dict[str, int] = {}
-    for i, each in enumerate(scenario.sources):
-        if each.key is not None:
-            mine = source == i
-            there, which = np.unique(key[mine], return_inverse=True)
-            texts = map(each.key.text, there.tolist())
-            made = np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int32)
-            codes[mine] = made[which]
-    return codes, len(known), list(known).__getitem__
 
 
 def names_of(groups: list[ConsumerGroup]) -> tuple[Rows, list[int]]:

@@ -6,7 +6,7 @@ number: so it too meets the same request with the same chance, whatever the poli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Request
+from ..sources.base import OpenSource
 from ..stations.handler import Work
 
-__all__ = ["Need", "drawn", "work_of"]
+__all__ = ["Need", "drawn", "work_in_order", "work_of"]
 
 Need = Callable[[Request], float]
 
@@ -102,3 +103,15 @@ def work_of(draws: Draws, work: Work, part: str, names: list[str]) -> Need:
         return float(seconds)
 
     return asked
+
+
+def work_in_order(draws: Draws, work: object, part: str, source: OpenSource) -> Iterator[float]:
+    """Yield the seconds of work at `part` of a source's requests, where none is skipped.
+
+    `work` is a distribution, or None where requests carry their own.
+    """
+    if isinstance(work, Distribution):
+        return iter(draws.column(work, part, "service", source.name))
+    carried = source.carried()
+    assert carried is not None  # the scenario was checked
+    return iter(carried)

@@ -40,6 +40,7 @@ class Channel:
 class Subscriber:
     """The base of everything that takes events from a channel."""
 
+    handles: ClassVar[bool] = True  # whether it works on what it takes
     name: Name = field(kw_only=False)
     source: Name
 

@@ -7,7 +7,7 @@ start again with no delivery counted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from ..parts import Name, NonNegative, part
 from .base import Subscriber
@@ -39,6 +39,7 @@ class Redrive(Subscriber):
     Redrive('after the fix', source='dead', at=(3600.0,))
     """
 
+    handles: ClassVar[bool] = False
     at: tuple[NonNegative, ...]
     to: Name | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 from ..clock import SOURCE, Alarm, Clock
@@ -19,7 +20,7 @@ from ..parts import Name, Positive, Probability, field, part
 from ..stations.line import Place
 from .keys import Keys
 
-__all__ = ["Arrivals", "Choice", "Dress", "OpenSource", "Source", "pick_by"]
+__all__ = ["Arrivals", "Choice", "Dress", "OpenSource", "Source", "choices", "pick_by"]
 
 Choice = Callable[[Request], "Place | None"]
 Dress = Callable[[Request], None]
@@ -169,6 +170,21 @@ class Arrivals:
         self._make(self.clock.env.now)
 
 
+def choices(names: Sequence[T], probabilities: Sequence[float]) -> tuple[list[T], list[float]]:
+    """Return what is possible, and the bound below which a uniform draw chooses each.
+
+    Examples
+    --------
+    >>> choices(["pay", "leave", "wait"], [0.75, 0.0, 0.25])
+    (['pay', 'wait'], [0.75, inf])
+    """
+    possible = [(name, p) for name, p in zip(names, probabilities, strict=True) if p > 0.0]
+    bounds = list(accumulate(p for _, p in possible))
+    if bounds and abs(bounds[-1] - 1.0) <= 1e-9:
+        bounds[-1] = math.inf
+    return [name for name, _ in possible], bounds
+
+
 def pick_by(names: Sequence[T], probabilities: Sequence[float]) -> Callable[[float], T | None]:
     """Return a function from a uniform draw to a name: the first whose cumulated one is above it.
 
@@ -181,14 +197,7 @@ def pick_by(names: Sequence[T], probabilities: Sequence[float]) -> Callable[[flo
     >>> choose(0.5), choose(0.75)
     ('pay', 'leave')
     """
-    possible = [(name, p) for name, p in zip(names, probabilities, strict=True) if p > 0.0]
-    names = [name for name, _ in possible]
-    bounds, total = [], 0.0
-    for _, probability in possible:
-        total += probability
-        bounds.append(total)
-    if abs(total - 1.0) <= 1e-9:
-        bounds[-1] = math.inf
+    names, bounds = choices(names, probabilities)
 
     def choose(uniform: float) -> T | None:
         for name, bound in zip(names, bounds, strict=True):

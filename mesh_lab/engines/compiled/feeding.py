@@ -6,9 +6,8 @@ of balancers, delays, keys.  The loop returns when it comes to the end of one, a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...balancing.rule import Balancer
 from ...distributions import Distribution
 from ...draws import CHUNK, Column, Drawable, Draws
 from ...scenario import Scenario
-from ...sources.base import OpenSource, Source
+from ...sources.base import OpenSource, Source, choices
 from ...sources.closed import Users
 from ...stations.handler import Handler
 from ...stations.service import Delay, Service
@@ -234,12 +233,9 @@ class Classes:
     """Draws priorities by their probabilities, as `mesh_lab.sources.base.pick_by` chooses."""
 
     def __init__(self, classes: dict[int, float]) -> None:
-        possible = [(value, p) for value, p in classes.items() if p > 0.0]
-        bounds = list(accumulate(p for _, p in possible))
-        if abs(bounds[-1] - 1.0) <= 1e-9:
-            bounds[-1] = math.inf
+        values, bounds = choices(list(classes), list(classes.values()))
         self.bounds = np.array(bounds)
-        self.values = np.array([*(value for value, _ in possible), 0], dtype=np.float64)
+        self.values = np.array([*values, 0], dtype=np.float64)
 
     def draw(self, rng: np.random.Generator, size: int) -> Floats:
         """Return `size` priorities."""

@@ -43,8 +43,8 @@ def run_events(
 
 
 def _driver(scenario: Scenario) -> Any:
-    if all(isinstance(channel, Log) for channel in scenario.channels):
+    if all(type(channel) is Log for channel in scenario.channels):
         return log_driver
-    if all(isinstance(channel, MessageQueue) for channel in scenario.channels):
+    if all(type(channel) is MessageQueue for channel in scenario.channels):
         return queue_driver
     return None

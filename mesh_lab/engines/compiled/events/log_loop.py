@@ -18,6 +18,7 @@ from ..world import HEAP, NOW, RANKED, ROOT_IS_FREE, SEQUENCE
 from .log_world import (
     ACTIONS,
     AFTER,
+    ALL,
     ANSWERED,
     AT_LIMIT,
     CHANGE,
@@ -34,10 +35,12 @@ from .log_world import (
     HOP,
     INF,
     LEFT,
+    LINGERS,
     NAN,
     NONE,
     OPEN,
     POLL,
+    PUBLISHES,
     REACH,
     READY,
     REST,
@@ -99,7 +102,7 @@ def run_log(w: LogWorld) -> int:
     )  # fmt: skip
     instant = delay == NONE and followers == 0
     arrived = 0  # events
-    batches = 0  # batches
+    batches = 0
     oldest = 0  # batch that may linger
     flights = 0  # that there were at once, at most
     free = 0  # of them
@@ -110,23 +113,25 @@ def run_log(w: LogWorld) -> int:
     in_flight = 0  # requests
     live = 0  # what else is still to come
     stopped = False
-    finished = False
     why = EMPTY
     while True:
         if c[ROOT_IS_FREE]:
             close_root(c, times, keys, whats)
         # -- what happens next
         now = made[arrived] if arrived < n else INF
-        kind, subject = -1, 0
+        kind, subject = PUBLISHES, 0
         if linger > 0.0:
             while oldest < batches and b_state[oldest] == SENT:
                 oldest += 1
             if oldest < batches and made[b_first[oldest]] + linger <= now:
                 now = made[b_first[oldest]] + linger
-                kind = -2
+                kind = LINGERS
         if c[HEAP] and (
             times[0] < now
-            or (times[0] == now and (kind == -1 or keys[0] - EXPIRY * RANKED < b_sequence[oldest]))
+            or (
+                times[0] == now
+                and (kind == PUBLISHES or keys[0] - EXPIRY * RANKED < b_sequence[oldest])
+            )
         ):
             now = times[0]
             kind, subject = whats[0] & 7, whats[0] >> 3
@@ -142,7 +147,7 @@ def run_log(w: LogWorld) -> int:
         straight = False
         b, p, q = -1, 0, 0
         # -- it happens
-        if kind == -1:
+        if kind == PUBLISHES:
             more = True
             while more:  # what comes together is published before anything follows
                 e = arrived
@@ -198,7 +203,7 @@ def run_log(w: LogWorld) -> int:
                         s_soon[s] = 1
                         agenda[end] = s * ACTIONS + SEND
                         end += 1
-        elif kind == -2:
+        elif kind == LINGERS:
             b = oldest
             oldest += 1
             b_state[b] = READY
@@ -225,8 +230,6 @@ def run_log(w: LogWorld) -> int:
                 m_open[m] += 1
             else:
                 live -= 1
-                if live == 0 and stopped and in_flight == 0:
-                    finished = True
             row += 1
             if row < m_hands[m]:
                 r_started[row] = now
@@ -263,8 +266,6 @@ def run_log(w: LogWorld) -> int:
                 m_waits[m] = 0
                 agenda[end] = m * ACTIONS + POLL
                 end += 1
-            if live == 0 and stopped and in_flight == 0:
-                finished = True
         elif kind == COPY:
             p, k = c_partition[subject], c_follower[subject]
             pair = p * followers + k
@@ -279,7 +280,7 @@ def run_log(w: LogWorld) -> int:
                 b = p_unwritten[p]
                 while b >= 0 and b_end[b] <= high:
                     b_written[b] = now
-                    if acks == 2:
+                    if acks == ALL:
                         f = b_flight[b]
                         f_open[f] -= 1
                         if f_open[f] == 0:
@@ -312,8 +313,6 @@ def run_log(w: LogWorld) -> int:
                 published[e] = now
                 e = follower[e]
             end = wake(owner, m_waits, groups, partitions, p, agenda, end)
-            if live == 0 and stopped and in_flight == 0:
-                finished = True
         # -- what follows
         while at < end:
             what, subject = agenda[at] & 3, agenda[at] >> 2
@@ -423,7 +422,7 @@ def run_log(w: LogWorld) -> int:
                             c_upto[copies] = p_length[p]
                             schedule(c, clock, times, keys, whats, HOP, COPY, copies, comes - now)
                             copies += 1
-                    if followers == 0 or acks != 2:
+                    if followers == 0 or acks != ALL:
                         f_open[f] -= 1
                         if f_open[f] == 0 and acks != 0:
                             end = travel(c, clock, times, keys, whats, ways, agenda, end, f, 1)
@@ -432,8 +431,6 @@ def run_log(w: LogWorld) -> int:
                     f_free[free] = f
                     free += 1
                     live -= 1
-                    if live == 0 and stopped and in_flight == 0:
-                        finished = True
             elif what == ANSWERED:
                 f = subject
                 s = f_source[f]
@@ -448,8 +445,6 @@ def run_log(w: LogWorld) -> int:
                 f_free[free] = f
                 free += 1
                 in_flight -= many
-                if live == 0 and stopped and in_flight == 0:
-                    finished = True
                 if s_dues[s] > 0 and s_soon[s] == 0:
                     s_soon[s] = 1
                     agenda[end] = s * ACTIONS + SEND
@@ -467,8 +462,6 @@ def run_log(w: LogWorld) -> int:
                         promised += 1
                         live -= m_open[m]
                         m_open[m] = 0
-                        if live == 0 and stopped and in_flight == 0:
-                            finished = True
                 first = rows
                 room = g_poll[g]
                 low, many = m_owned[m], m_owned[m + 1] - m_owned[m]
@@ -521,7 +514,7 @@ def run_log(w: LogWorld) -> int:
                         schedule(c, clock, times, keys, whats, EXPIRY, REST, m, rest)
         if why == LEFT:
             break
-        if finished:
+        if stopped and live == 0 and in_flight == 0:
             why = FINISHED
             break
     c[ROWS] = rows

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ....messaging.deliveries import DeliveryColumns
 from ....scenario import Scenario
 from ... import logs
+from ...keys import key_codes
 from .arriving import Arrived
 from .log_filling import LogRows
 from .log_world import ROWS, LogWorld
@@ -21,7 +22,7 @@ def rows_of(code: Any, scenario: Scenario, arrived: Arrived, w: LogWorld) -> Del
     """Return the rows of a run that is over; `code` has the compiled functions."""
     groups = logs.groups_of(scenario)
     names, members = logs.names_of(groups)
-    codes, many, text = logs.key_codes(scenario, arrived.source, arrived.key)
+    codes, many, text = key_codes(scenario, arrived.source, arrived.key)
     size = len(w.r_event)
     ranks = np.full(max(many, 1), -1, dtype=np.int32)
     ints, times = np.empty((5, size), dtype=np.int32), np.empty((3, size))

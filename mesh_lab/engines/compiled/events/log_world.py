@@ -17,12 +17,15 @@ ROWS, COMMITS, OPEN = range(13, 16)  # `OPEN`: requests in flight
 COUNTERS = 16
 # kinds of events in the heap
 DONE, REST, FORM, COPY, WAY = range(5)
+# what happens too, and never stands there
+PUBLISHES, LINGERS = -1, -2
 COMPLETION, EXPIRY, CHANGE, HOP = range(1, 5)  # ranks
 # what stands on the agenda
 SEND, REACH, ANSWERED, POLL = range(4)
 ACTIONS = 4
 # when a group commits
 BEFORE, AFTER, WITH = range(3)
+ALL = 2  # replicas confirm; 1 and 0 are Kafka's numbers
 # what a batch does
 FILLING, READY, SENT = range(3)
 # delays

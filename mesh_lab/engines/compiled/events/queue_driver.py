@@ -6,8 +6,6 @@ and otherwise only the tables when the run is over.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ....columns import Columns
 from ....draws import Draws
 from ....messaging.deliveries import DeliveryColumns
@@ -30,7 +28,6 @@ def run(
     *,
     requests: int | None,
     until: float | None,
-    arrived: Callable[[int], None] | None = None,
 ) -> tuple[Columns, DeliveryColumns]:
     """Run a scenario for which `reasons` finds nothing.
 
@@ -38,8 +35,6 @@ def run(
     ----------
     requests, until
         As for `mesh_lab.simulate`.
-    arrived : callable, optional
-        Is told now and then how many events there have been.
 
     Raises
     ------
@@ -54,8 +49,6 @@ def run(
     loop = compiled().run_queue
     while True:
         code = loop(w)
-        if arrived is not None:
-            arrived(int(w.counter[world.NEXT]))
         if code == world.NEEDS_DRAWS:
             feed.give(w)
         elif code == world.NEEDS_ROWS:

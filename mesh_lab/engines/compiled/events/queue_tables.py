@@ -10,6 +10,7 @@ from ....ledger import OK, REJECTED
 from ....messaging.deliveries import REJECTED as NOT_STORED
 from ....messaging.deliveries import DeliveryColumns
 from ....scenario import Scenario
+from ...keys import by_first, key_codes
 from . import queue_world as world
 from .arriving import Arrived
 from .queue_world import QueueWorld
@@ -23,31 +24,9 @@ def named_keys(
     """Return the number of each event's key in order of their first events, and the texts."""
     if not scenario.keyed:
         return None, ()
-    n = len(made.made)
-    begins: dict[str, int] = {}
-    counts: dict[str, int] = {}
-    for source in scenario.sources:
-        if source.key is not None:
-            counts[source.key.prefix] = max(counts.get(source.key.prefix, 0), source.key.count)
-    total = 1  # the first place is for events without a key
-    for prefix, count in counts.items():
-        begins[prefix], total = total, total + count
-    starts = [0 if s.key is None else begins[s.key.prefix] for s in scenario.sources]
-    places = np.where(made.key < 0, 0, made.key + np.array(starts, dtype=np.int64)[made.source])
-    firsts = np.full(total, n, dtype=np.int64)
-    firsts[places[::-1]] = np.arange(n - 1, -1, -1)  # of equal places the last one counts
-    firsts[0] = n
-    seen = np.flatnonzero(firsts < n)
-    seen = seen[np.argsort(firsts[seen])]
-    number = np.full(total, -1, dtype=np.int32)
-    names: dict[str, int] = {}
-    prefixes, edges = list(begins), np.array(list(begins.values()))
-    for place, which in zip(
-        seen.tolist(), (np.searchsorted(edges, seen, side="right") - 1).tolist(), strict=True
-    ):
-        prefix = prefixes[which]
-        number[place] = names.setdefault(f"{prefix}{place - begins[prefix]}", len(names))
-    return number[places], tuple(names)
+    codes, _, text = key_codes(scenario, made.source, made.key)
+    keys, order = by_first(codes)
+    return keys, tuple(map(text, order))
 
 
 def requested(scenario: Scenario, made: Arrived, w: QueueWorld) -> Columns:
@@ -79,15 +58,13 @@ def delivered(
     w: QueueWorld,
 ) -> DeliveryColumns:
     """Return the rows of deliveries."""
-    rows, n = int(w.counter[world.ROWS]), len(made.made)
-    seen = list(dict.fromkeys(made.source.tolist() if len(scenario.sources) > 1 else [0] * (n > 0)))
-    of_source = np.zeros(len(scenario.sources), dtype=np.int32)
-    of_source[seen] = np.arange(len(seen))
+    rows, n, several = int(w.counter[world.ROWS]), len(made.made), len(scenario.sources) > 1
     # columns that are the same throughout share their memory, as do times that are
     zeros, none, nobody = np.zeros(rows, np.int32), np.full(rows, -1, np.int32), np.full(rows, -1)
+    sources, seen = by_first(made.source.astype(np.int32)) if several else (zeros, [0][:n])
     event = w.event[:rows] if rows > n else slice(None)
     number, key = made.number[event], none if keys is None else keys[event]
-    source = of_source[made.source[event]] if len(seen) > 1 else zeros
+    source = sources[event] if several else zeros
     sent = w.sent[:rows] if not w.plain else made.made
     written, delivered, finished = sent, w.delivered[:rows], w.finished[:rows]
     if w.plain:
