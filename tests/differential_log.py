@@ -60,7 +60,7 @@ FAULTS = {
         LOOP, "if w_last[way] > arrives:", "if w_last[way] > arrives + 1e9:"
     ),
     "the leader alone is enough": Fault(
-        LOOP, "if followers == 0 or acks != 2:", "if followers == 0 or acks != 9:"
+        LOOP, "if followers == 0 or acks != ALL:", "if followers == 0 or acks != 9:"
     ),
     "consumers read what followers have not copied": Fault(
         LOOP, "if ends[other] < high:", "if ends[other] > high:"
