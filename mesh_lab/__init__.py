@@ -104,7 +104,6 @@ from .events import (
 )
 from .explain import explain
 from .live import Reply, build
-from .messaging.backoff import Backoff
 from .messaging.consumer import Consumer
 from .messaging.link import Link
 from .messaging.log.assignors import (
@@ -124,9 +123,40 @@ from .messaging.queue import MessageQueue
 from .messaging.redrive import Redrive
 from .messaging.topic import Topic
 from .replicated import Cluster, ClusterRun, Isolations, NetworkPartition
+from .resilience import (
+    Backoff,
+    ConsecutiveBreaker,
+    EnvoyBackoff,
+    EnvoyRetryBudget,
+    FailureRateBreaker,
+    FinagleRetryBudget,
+    GrpcBackoff,
+    GrpcRetryThrottle,
+    Hedge,
+    Limits,
+    OutlierDetection,
+    Policy,
+    Retries,
+    RetryLimit,
+)
 from .run import Run
 from .saving import load_run
 from .scenario import Scenario
+from .shedding import (
+    AdaptiveConcurrency,
+    AdmissionControl,
+    AimdLimit,
+    ClientThrottling,
+    CoDel,
+    ConcurrencyLimit,
+    FixedWindowLimit,
+    Gradient2Limit,
+    LeakyBucket,
+    SlidingLog,
+    SlidingWindowLimit,
+    TokenBucket,
+    VegasLimit,
+)
 from .simulate import simulate
 from .sources.access_log import AccessLog
 from .sources.closed import Users
@@ -135,6 +165,7 @@ from .sources.merge import Merge
 from .sources.open import Poisson, PoissonBatches, Renewal
 from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying, daily
+from .stations.calls import Call, Parallel
 from .stations.endpoints import (
     Change,
     Drain,
@@ -152,7 +183,7 @@ from .stations.service import Service
 from .stations.sight import Sight
 
 if TYPE_CHECKING:
-    from . import course, plots, statistics, store, study, theory
+    from . import course, experiments, plots, statistics, store, study, theory
     from .store import EventStore
     from .study import compare, replicate, sweep
 
@@ -161,6 +192,9 @@ __version__ = "0.1.0"
 __all__ = [
     "C3",
     "AccessLog",
+    "AdaptiveConcurrency",
+    "AdmissionControl",
+    "AimdLimit",
     "AllOf",
     "AnyOf",
     "Aperture",
@@ -168,10 +202,15 @@ __all__ = [
     "Balancer",
     "BoundedPareto",
     "Bursts",
+    "Call",
     "Change",
+    "ClientThrottling",
     "Cluster",
     "ClusterRun",
+    "CoDel",
+    "ConcurrencyLimit",
     "ConflictError",
+    "ConsecutiveBreaker",
     "Consumer",
     "ConsumerGroup",
     "CooperativeStickyAssignor",
@@ -187,6 +226,8 @@ __all__ = [
     "Eligible",
     "Empirical",
     "Endpoint",
+    "EnvoyBackoff",
+    "EnvoyRetryBudget",
     "Erlang",
     "Event",
     "EventError",
@@ -194,11 +235,18 @@ __all__ = [
     "ExerciseError",
     "Exponential",
     "Fail",
+    "FailureRateBreaker",
     "Failures",
+    "FinagleRetryBudget",
     "FirstAvailable",
+    "FixedWindowLimit",
     "FollowedBy",
     "Gamma",
+    "Gradient2Limit",
+    "GrpcBackoff",
+    "GrpcRetryThrottle",
     "Handler",
+    "Hedge",
     "Histogram",
     "HyperExponential",
     "InvariantError",
@@ -211,11 +259,13 @@ __all__ = [
     "JumpHash",
     "KetamaHash",
     "Keys",
+    "LeakyBucket",
     "LeastConnections",
     "LeastRequest",
     "LeastWorkLeft",
     "Leave",
     "LeaveGroup",
+    "Limits",
     "Link",
     "LoadReports",
     "LocalityWeighted",
@@ -229,11 +279,14 @@ __all__ = [
     "Mixture",
     "NetworkPartition",
     "NotFollowedBy",
+    "OutlierDetection",
+    "Parallel",
     "PartError",
     "PeakEwma",
     "PlotError",
     "Poisson",
     "PoissonBatches",
+    "Policy",
     "PowerOfD",
     "Prequal",
     "Producer",
@@ -248,6 +301,8 @@ __all__ = [
     "Renewal",
     "Replay",
     "Reply",
+    "Retries",
+    "RetryLimit",
     "RingHash",
     "RoundRobin",
     "RoundRobinAssignor",
@@ -259,7 +314,9 @@ __all__ = [
     "Service",
     "Sight",
     "SizeInterval",
+    "SlidingLog",
     "SlidingWindow",
+    "SlidingWindowLimit",
     "Slow",
     "SlowStart",
     "SmoothRoundRobin",
@@ -269,12 +326,14 @@ __all__ = [
     "StickyPartitioner",
     "StoreError",
     "TimeVarying",
+    "TokenBucket",
     "Topic",
     "TraceError",
     "TumblingWindow",
     "Uniform",
     "UnstableError",
     "Users",
+    "VegasLimit",
     "Weibull",
     "WeightedRandom",
     "ZoneAware",
@@ -285,6 +344,7 @@ __all__ = [
     "course",
     "daily",
     "data_path",
+    "experiments",
     "explain",
     "keyed_partition",
     "load_run",
@@ -310,6 +370,7 @@ _LATER = {
     "EventStore": "store",
     "compare": "study",
     "course": "",
+    "experiments": "",
     "plots": "",
     "replicate": "study",
     "statistics": "",

@@ -39,6 +39,12 @@ class Columns:
         visit.
     key
         The number of each request's key, where requests have keys.
+    own_outcome
+        How each request ended, where services are called; None where it ended as its last visit.
+    parent, attempt, returned, result
+        Of a visit that is an attempt of a call, where services are called: the row of the visit
+        that made the call (-1: a source did), how many attempts of the call were before, and what
+        the caller saw, and when: an index in `OUTCOMES`, seconds.
     """
 
     source: NDArray[np.int16]
@@ -54,6 +60,11 @@ class Columns:
     worked: Floats | None = None
     own_end: Floats | None = None
     key: NDArray[np.int32] | None = None
+    own_outcome: NDArray[np.int8] | None = None
+    parent: NDArray[np.int64] | None = None
+    attempt: NDArray[np.int16] | None = None
+    returned: Floats | None = None
+    result: NDArray[np.int8] | None = None
 
     @property
     def request(self) -> NDArray[np.int64]:

@@ -30,11 +30,10 @@ from typing import Any
 
 import yaml
 
-from . import balancing, distributions
+from . import balancing, distributions, resilience
 from .atomic import replacing
 from .balancing import eligible
 from .errors import PartError, ScenarioFileError
-from .messaging.backoff import Backoff
 from .messaging.consumer import Consumer
 from .messaging.link import Link
 from .messaging.log.changes import CrashMember, JoinGroup, LeaveGroup, Seek
@@ -51,7 +50,7 @@ from .sources.merge import Merge
 from .sources.open import Poisson, PoissonBatches, Renewal
 from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying
-from .stations import endpoints
+from .stations import calls, endpoints
 from .stations.handler import Handler
 from .stations.queue import Queue
 from .stations.service import Service
@@ -66,18 +65,23 @@ _MESSAGING = (MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup)
 PARTS: dict[str, Any] = {
     kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING)
 }
-_NOT_DECLARED = {"Balancer", "Change", "Known"}  # bases, and what only engines make
+_NOT_DECLARED = {
+    "Balancer",
+    "Change",
+    "Known",
+    "Breaker",
+    "RetryBudget",
+}  # bases, and what only engines make
 KINDS: dict[str, Any] = {
     **PARTS,
     **{
         name: getattr(package, name)
-        for package in (distributions, balancing, eligible, endpoints)
+        for package in (distributions, balancing, eligible, endpoints, resilience, calls)
         for name in package.__all__
         if dataclasses.is_dataclass(getattr(package, name)) and name not in _NOT_DECLARED
     },
     "Keys": Keys,
     "Profile": Profile,
-    "Backoff": Backoff,
     "Link": Link,
     **{k.__name__: k for k in (Producer, JoinGroup, LeaveGroup, CrashMember, Seek)},
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .balancing import Balancer
 from .errors import ScenarioError
+from .fitting_calls import check_calls
 from .messaging.checks import check_messaging, who_takes_from
 from .sources.merge import Merge
 from .stations.handler import shares
@@ -30,6 +31,7 @@ def check(scenario: Scenario) -> None:
     _check_names(scenario)
     _check_destinations(scenario)
     _check_crews(scenario)
+    check_calls(scenario, perhaps)
     _check_exits(scenario)
     _check_carried(scenario)
     _check_keys(scenario)

@@ -31,8 +31,15 @@ OUTCOMES = (
     "failed",
     "crashed",
     "unavailable",
+    "timeout",
+    "cancelled",
+    "overflow",
+    "open",
+    "limited",
+    "shed",
 )
-IN_FLIGHT, OK, REJECTED, DROPPED, EXPIRED, FAILED, CRASHED, UNAVAILABLE = range(len(OUTCOMES))
+IN_FLIGHT, OK, REJECTED, DROPPED, EXPIRED, FAILED, CRASHED, UNAVAILABLE = range(8)
+TIMEOUT, CANCELLED, OVERFLOW, OPEN, LIMITED, SHED = range(8, len(OUTCOMES))
 
 _NAN = math.nan
 _GROWTH = 4096  # rows at first, when the number of requests is not known beforehand
@@ -62,6 +69,8 @@ class Request:
     arrival: float = 0.0
     priority: int = 0
     deadline: float = math.inf
+    left: bool = False  # whether its caller has left
+    errand: Any = None  # the calls that are made for it
     carried: float | None = None
     payload: Any = None
     on_end: Any = None  # called with the request when it has ended
@@ -86,6 +95,11 @@ class Request:
         self.number = number
         self.row = row
         self.call = row
+
+    @property
+    def made_by(self) -> int:
+        """The number of the source of all; an attempt's own `source` is the way that led to it."""
+        return self.source
 
     def __repr__(self) -> str:
         return f"Request(source={self.source}, number={self.number})"

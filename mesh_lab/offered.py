@@ -7,6 +7,7 @@ of waiting lines", Operations Research 5, 1957).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from .distributions import Distribution
 from .messaging.load import Flow, offered_events
 from .scenario import Scenario
 from .sources.base import OpenSource, Source
+from .stations.calls import all_calls, steps_of
 from .stations.handler import WorkingFields, shares
 from .stations.service import Service
 
@@ -50,7 +52,13 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
                     sent_on.append((position[name], to, probability * stay))
                     continue
                 onward[position[name], position[to]] += probability * stay
-    rates = _traffic(outside, onward)
+    calls = np.zeros((len(names), len(names)))
+    for caller in scenario.crews:
+        at = position[caller.name if isinstance(caller, Service) else caller.source]
+        share = (1.0 - caller.failure) / len(scenario.serving(names[at]))
+        for call in all_calls(caller.calls):
+            calls[at, position[call.service]] += call.probability * share
+    rates = _traffic(outside, onward + calls)
     # what stations send on keeps the subject of its source, which may be any of them
     flows += [Flow(to, None, rates[at] * share) for at, to, share in sent_on]
     rows = []
@@ -65,7 +73,7 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
         workers = replicas * sum(crew.workers for crew in crews)
         capacity = workers * speed
         carried = _carried(scenario, name)
-        work = float(np.mean([_seconds(crew, carried) for crew in crews]))
+        work = float(np.mean([_seconds(scenario, crew, carried) for crew in crews]))
         rows.append((name, rate, work, workers, rate * work / capacity))
     for load in offered_events(flows, scenario.channels, scenario.subscribers):
         busy = load.rate * load.work / load.workers if load.workers else np.nan
@@ -97,20 +105,46 @@ def _carried(scenario: Scenario, name: str) -> float:
     return float(np.mean(np.concatenate(known))) if known else float("nan")
 
 
-def _seconds(crew: WorkingFields, carried: float) -> float:
+def _seconds(
+    scenario: Scenario, crew: WorkingFields, carried: float, callers: tuple[str, ...] = ()
+) -> float:
+    """The mean seconds that a worker is held for a request, by calls without any waiting too."""
     work = crew.service_time if isinstance(crew, Service) else getattr(crew, "work", None)
     if isinstance(work, Distribution):
         mean = work.mean
     else:
         mean = carried if work is None else float("nan")
-    return mean + (crew.io.mean if crew.io is not None and crew.mode == "sync" else 0.0)
+    if crew.mode == "async":
+        return mean
+    for step in steps_of(crew.calls):
+        longest = 0.0
+        for call in step:
+            callee = scenario[call.service]
+            assert isinstance(callee, Service)
+            if call.service in callers:  # a circle: how often it goes round is not known before
+                return float("nan")
+            inside = _answer(scenario, callee, carried, (*callers, call.service))
+            longest = max(longest, call.probability * inside)
+        mean += longest
+    return mean + (crew.io.mean if crew.io is not None else 0.0)
+
+
+def _answer(scenario: Scenario, part: Service, carried: float, callers: tuple[str, ...]) -> float:
+    """The mean seconds that a call of a service takes at the least."""
+    seconds = _seconds(scenario, replace(part, mode="sync", concurrency=None), carried, callers)
+    for delay in (part.forward_delay, part.return_delay):
+        if delay is not None:
+            seconds += delay.mean if isinstance(delay, Distribution) else delay
+    return seconds
 
 
 def _traffic(outside: np.ndarray, onward: np.ndarray) -> np.ndarray:
     """Solve rates = outside + rates @ onward, where part of `outside` may be unknown (NaN)."""
     unknown = np.isnan(outside)
     system = np.eye(len(outside)) - onward.T
+    if abs(np.linalg.det(system)) < 1e-12:  # calls go round, and only their deadline ends it
+        return np.full(len(outside), np.nan)
     rates = np.linalg.solve(system, np.where(unknown, 0.0, outside))
     touched = np.linalg.solve(system, unknown.astype(float))
-    rates[touched > 1e-12] = np.nan
+    rates[(touched > 1e-12) | (rates < 0.0)] = np.nan
     return rates

@@ -138,19 +138,21 @@ class Run:
         Columns: `request`, its row in `requests`; `parent`, the visit that called it (-1: none);
         `service`, the queue or service; `endpoint`; `attempt` (0, the first); `sent`, when it was
         offered; `arrival`, when it was let in (later than `sent` when its producer was blocked);
-        `start` of its service; `finish`; `outcome`.
+        `start` of its service; `finish`; `outcome`.  Where services are called, a row is an
+        attempt, and those are the callee's side of it; the caller's side is `returned`, when it
+        knew, and `result`, what it saw: ``"timeout"`` or ``"cancelled"`` where it has left.
         """
         import pandas as pd
 
         c = self.columns
         n = len(c.sent)
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "request": c.request,
-                "parent": np.full(n, -1),
+                "parent": np.full(n, -1) if c.parent is None else c.parent,
                 "service": self._named(c.station, self.scenario.places),
                 "endpoint": c.endpoint,
-                "attempt": np.zeros(n, dtype=np.int64),
+                "attempt": np.zeros(n, dtype=np.int64) if c.attempt is None else c.attempt,
                 "sent": c.sent,
                 "arrival": c.arrival,
                 "start": c.start,
@@ -158,6 +160,10 @@ class Run:
                 "outcome": self._named(c.outcome, OUTCOMES),
             }
         )
+        if c.result is not None:
+            table["returned"] = c.returned
+            table["result"] = self._named(c.result, OUTCOMES)
+        return table
 
     def latencies(self, name: str | None = None) -> Floats:
         """Return the seconds that finished requests took, in order of arrival.
@@ -454,6 +460,8 @@ class Run:
     @cached_property
     def _outcomes(self) -> NDArray[np.int8]:
         """How each request ended; one whose response is on its way is in flight."""
+        if self.columns.own_outcome is not None:
+            return self.columns.own_outcome
         outcome = self.columns.outcome[self._ends[1]]
         if self.columns.own_end is not None:
             outcome = np.where(np.isnan(self._ended), np.int8(IN_FLIGHT), outcome)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from .fitting import perhaps
 from .messaging.base import Channel, Subscriber
 from .sources.base import OpenSource, Source
 from .sources.merge import Merge
+from .stations.calls import all_calls
 from .stations.handler import Handler, WorkingFields, shares
 from .stations.queue import Queue
 from .stations.service import Service
@@ -141,7 +142,24 @@ class Scenario:
     def moves_on(self) -> bool:
         """Whether a request may make a second visit, or be blocked on its way to one."""
         onward = any(part.to for name in self.places for part in self.serving(name))
-        return onward or self.delays or any(part.overflow == "block" for part in self.stations)
+        if self.called or self.delays:
+            return True
+        return onward or any(part.overflow == "block" for part in self.stations)
+
+    @cached_property
+    def called(self) -> frozenset[str]:
+        """The services that are called: all that answer, in a scenario that knows of calls."""
+        services = [part for part in self.stations if isinstance(part, Service)]
+        if not any(crew.calls for crew in self.crews) and not any(
+            part.guarded for part in services
+        ):
+            return frozenset()
+        return frozenset(part.name for part in services if part.to is None)
+
+    @cached_property
+    def crews(self) -> tuple[Handler | Service, ...]:
+        """Who serves requests: the handlers and services, in declared order."""
+        return tuple(part for part in self.parts if isinstance(part, Handler | Service))
 
     @cached_property
     def delays(self) -> bool:
@@ -161,22 +179,22 @@ class Scenario:
     @cached_property
     def in_loops(self) -> frozenset[str]:
         """The queues and services to which a request may come back."""
-        return frozenset(name for name in self.places if name in self.reach(self._next(name)))
+        return frozenset(
+            name for name in self.places if name in _reached(self._next(name), self._next)
+        )
 
     def _next(self, name: str) -> set[str]:
         following = [shares(crew.to) for crew in self.serving(name)]
         return {to for each in following for to, probability in each.items() if probability > 0.0}
 
     def reach(self, names: Iterable[str]) -> set[str]:
-        """Return `names` and all the queues and services to which their requests may go on."""
-        found: set[str] = set()
-        ahead = list(names)
-        while ahead:
-            name = ahead.pop()
-            if name not in found:
-                found.add(name)
-                ahead.extend(self._next(name))
-        return found
+        """Return `names`, the queues and services to which their requests may go on, or call."""
+
+        def further(name: str) -> set[str]:
+            calls = [call for crew in self.serving(name) for call in all_calls(crew.calls)]
+            return self._next(name) | {call.service for call in calls if call.probability > 0.0}
+
+        return _reached(names, further)
 
     def __getitem__(self, name: str) -> Part:
         """Return the part called `name`."""
@@ -267,12 +285,14 @@ class Scenario:
         -------
         DataFrame
             One row a queue, service, message queue with consumers, or consumer group of a log:
-            `arrival_rate` (requests per second, visits counted), `work` (mean seconds a visit, I/O
-            of synchronous handlers included), `workers` (of a group, the members at time 0 that
-            have a partition), `utilisation` (the offered load of each worker; above 1 it cannot
-            keep up; of a group it is the mean, and a member with a hot key has more) and
-            `bottleneck` (whether it is the busiest).  NaN where it cannot be known before: behind
-            a closed loop, and where a user's function decides how long work takes.
+            `arrival_rate` (requests per second, visits counted, each call tried once), `work` (mean
+            seconds that a visit holds a worker: with the I/O of synchronous handlers, and with
+            their calls, as long as those take without any waiting, which is the least), `workers`
+            (of a group, the members at time 0 that have a partition), `utilisation` (the offered
+            load of each worker; above 1 it cannot keep up; of a group it is the mean, and a member
+            with a hot key has more) and `bottleneck` (whether it is the busiest). NaN where it
+            cannot be known before: behind a closed loop, and where a user's function decides how
+            long work takes.
 
         Examples
         --------
@@ -290,3 +310,15 @@ class Scenario:
         from .offered import offered_load
 
         return offered_load(self)
+
+
+def _reached(names: Iterable[str], further: Callable[[str], set[str]]) -> set[str]:
+    """Return `names`, what is `further` from them, and so on."""
+    found: set[str] = set()
+    ahead = list(names)
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead.extend(further(name))
+    return found

@@ -130,6 +130,11 @@ def simulate(
             "keep='summary' keeps no deliveries, and so nothing of "
             f"{scenario.channels[0].name!r}; leave keep out"
         )
+    if keep == "summary" and scenario.called:
+        raise ScenarioError(
+            "keep='summary' keeps no attempts, and so nothing of the calls of "
+            f"{min(scenario.called)!r}; leave keep out"
+        )
     seed = int(seed)
     requests = None if requests is None else int(requests)
     if engine == "compiled" or (engine == "auto" and _pays(scenario, requests, until)):
@@ -181,10 +186,10 @@ def _run_of(
     if until is not None:
         duration = float(until)
     else:
-        finish = columns.finish if columns.own_end is None else columns.own_end
         duration = float(
             max(
-                latest(finish),
+                latest(columns.finish),
+                0.0 if columns.own_end is None else latest(columns.own_end),
                 columns.made[-1] if len(columns.made) else 0.0,
                 0.0 if deliveries is None else deliveries.last,
             )
@@ -247,6 +252,11 @@ def _quickly(
             if arrived is not None:
                 arrived(len(columns.made))
             return _run_of(scenario, seed, columns, until, warmup, deliveries)
+        if scenario.called:
+            columns = compiled.run_graph(scenario, seed, requests=requests, until=until)
+            if arrived is not None:
+                arrived(len(columns.made))
+            return _run_of(scenario, seed, columns, until, warmup)
         result = compiled.run(scenario, seed, requests=requests, until=until, arrived=arrived)
     return _run_of(scenario, seed, result.columns, until, warmup)
 

@@ -62,11 +62,10 @@ def summarise(run: Run) -> pd.DataFrame:
     """
     names = [s.name for s in run.scenario.sources] + list(run.scenario.places)
     names += [consumer.name for consumer in run.scenario.consumers]
-    occurred = [
-        code
-        for code in range(len(OUTCOMES))
-        if code != OUTCOMES.index("ok") and np.any(run.columns.outcome == code)
-    ]
+    there = set(np.unique(run.columns.outcome).tolist())
+    if run.columns.own_outcome is not None:
+        there |= set(np.unique(run.columns.own_outcome).tolist())
+    occurred = sorted(there - {OUTCOMES.index("ok")})
     rows = [_row(run, name, occurred) for name in names]
     return as_table(names, rows)
 

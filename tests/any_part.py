@@ -169,6 +169,69 @@ def balancers(draw: Draw) -> Any:
 
 
 @st.composite
+def _policies(draw: Draw) -> ml.Policy:
+    """Return a policy of a call."""
+    limit = draw(st.none() | st.floats(0.1, 1e6))
+    each = draw(st.none() | st.floats(1e-6, 0.1))
+    pauses = [
+        ml.Backoff(base=0.1, growth="fixed"),
+        ml.EnvoyBackoff(rule="documentation"),
+        ml.GrpcBackoff(initial=0.1, multiplier=1.5, max=2.0),
+    ]
+    times = draw(st.integers(0, 1000))
+    again = draw(
+        st.sampled_from(
+            [
+                {},
+                {"retries": ml.Retries(times, backoff=draw(st.none() | st.sampled_from(pauses)))},
+                {
+                    "hedge": ml.Hedge(
+                        delay=draw(st.floats(0.0, 1e6)), times=times + 1 - times // 1000
+                    )
+                },
+            ]
+        )
+    )
+    return ml.Policy(
+        timeout=limit,
+        per_try_timeout=each,
+        propagate=limit is not None and draw(st.booleans()),
+        **again,
+    )
+
+
+@st.composite
+def _guards(draw: Draw) -> dict[str, Any]:
+    """Return what a service that is called may have."""
+    calls = st.builds(
+        ml.Call, _words, probability=st.floats(0.0, 1.0), policy=st.none() | _policies()
+    )
+    steps = (
+        _words | calls | st.builds(ml.Parallel, st.lists(_words | calls, min_size=1, max_size=3))
+    )
+    some = {
+        "calls": st.lists(steps, max_size=3),
+        "policy": st.none() | _policies(),
+        "cancelled": st.sampled_from(["finish", "skip", "stop"]),
+        "budget": st.sampled_from(
+            [
+                None,
+                ml.RetryLimit(max_retries=5),
+                ml.EnvoyRetryBudget(),
+                ml.FinagleRetryBudget(),
+                ml.GrpcRetryThrottle(max_tokens=10, token_ratio=0.1),
+            ]
+        ),
+        "limits": st.sampled_from([None, ml.Limits(), ml.Limits.istio()]),
+        "breaker": st.sampled_from(
+            [None, ml.ConsecutiveBreaker(), ml.FailureRateBreaker(per="service")]
+        ),
+        "ejection": st.sampled_from([None, ml.OutlierDetection(), ml.OutlierDetection.grpc()]),
+    }
+    return draw(_some(some))
+
+
+@st.composite
 def parts(draw: Draw) -> Any:
     kind = draw(st.sampled_from(["open", ml.Users, ml.Merge, ml.Queue, ml.Handler, ml.Service]))
     if kind == "open":
@@ -198,4 +261,5 @@ def parts(draw: Draw) -> Any:
             ml.Failures(up=ml.Uniform(low=1.0, high=2.0), down=draw(distributions)),
         )
         some["eligible"] = ml.Eligible(panic=0, subset=ml.RandomSubset(size=draw(_counts)))
+    some |= draw(_guards())
     return kind(name, service_time=work, **draw(_waiting()), **draw(_working()), **some)

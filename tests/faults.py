@@ -50,15 +50,14 @@ FAULTS = {
     "the agenda from its end": Fault(CLOCK, "agenda.popleft()", "agenda.pop()"),
     "I/O is scheduled after the line was served": Fault(
         CREW,
-        """            self.busy -= 1
-            self.clock.schedule(waits, COMPLETION, self.io(request) if self.io else 0.0)
+        """            self.hands[request.call] = self._wait(request)
             self.free = self._startable()
             self.line.serve(now)
 """,
-        """            self.busy -= 1
+        """            self.hands[request.call] = None
             self.free = self._startable()
             self.line.serve(now)
-            self.clock.schedule(waits, COMPLETION, self.io(request) if self.io else 0.0)
+            self.hands[request.call] = self._wait(request)
 """,
     ),
     # who is next, who is interrupted

@@ -7,6 +7,7 @@ sources and ends the run.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -18,13 +19,15 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Ledger, Request
+from ..mesh.spans import GraphLedger
+from ..mesh.upstream import Upstream
 from ..messaging.post import Plan, Post, planned
 from ..messaging.rows import Rows
 from ..scenario import Scenario
 from ..sources.base import Arrivals, OpenSource, pick_by
 from ..sources.closed import Loop, Users
 from ..stations.balancers import Balancers
-from ..stations.crew import Workers
+from ..stations.crew import Hands, Workers
 from ..stations.discipline import waiting_line
 from ..stations.endpoints import Change, Fail, Failures, Recover
 from ..stations.handler import Handler, To, Work, WorkingFields
@@ -34,6 +37,7 @@ from ..stations.replicas import Replicas, shut
 from ..stations.service import Delay, Service
 from ..stations.sharing import SharedWorkers
 from ..stations.sight import Chooser
+from .calls import Calls
 from .dressing import dressing
 from .keys import key_hashes
 from .needs import Need, drawn, work_of
@@ -62,6 +66,7 @@ class Assembly:
     workers_kind: type[Workers] = Workers
     shared_kind: type[SharedWorkers] = SharedWorkers
     ledger_kind: type[Ledger] = Ledger
+    graph_ledger_kind: type[GraphLedger] = GraphLedger
     post_kind: type[Post] = Post
 
     def __init__(
@@ -76,25 +81,30 @@ class Assembly:
         self.scenario = scenario
         self.clock = Clock(env)
         self.draws = Draws(seed)
-        visits = outside or scenario.moves_on
-        self.ledger = self.ledger_kind(
+        graph = bool(scenario.called)
+        kind = self.graph_ledger_kind if graph else self.ledger_kind
+        self.ledger = kind(
             self.clock,
-            visits=visits,
+            visits=outside or scenario.moves_on,
             rows=rows,
             io=scenario.waits_for_io,
-            delays=scenario.delays,
+            delays=scenario.delays or graph,
             keys=scenario.keyed,
         )
         self.source_names = [source.name for source in scenario.sources]
+        self.calls: Calls | None = None
+        if isinstance(self.ledger, GraphLedger):
+            self.calls = Calls(self.clock, self.ledger, self.draws, self._drawn, self.source_names)
         self.stations = [part.name for part in scenario.stations]
         self.lines: list[Line] = []
         self.places: dict[str, Place] = {}
         self.crews: dict[str, Crew] = {}  # by the handler's name
+        self._hands: defaultdict[str, list[Hands]] = defaultdict(list)  # by handler or service
         self._switches: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
         self._plans: dict[str, list[Plan]] = {}  # what channels and subscribers do at set times
         self._planned = 0  # beginnings and ends of outages that are still to come
         self.live_sources: list[Arrivals | Loop] = []
-        self.replicas: list[Replicas] = []
+        self.replicas: list[Replicas | Upstream] = []
         for station, part in enumerate(scenario.stations):
             if isinstance(part, Service):
                 self.places[part.name] = self._service(part, station)
@@ -102,6 +112,12 @@ class Assembly:
                 self.places[part.name] = self._line(part, part.name, station)
         for handler in scenario.handlers:
             self._handler(handler)
+        for caller in scenario.crews:
+            if caller.calls:
+                assert self.calls is not None
+                errands = self.calls.errands(caller.name, caller.calls)
+                for crew in self._hands[caller.name]:
+                    crew.errands = errands
         self.post: Post | None = None
         if scenario.channels:
             self._messaging(scenario)
@@ -174,22 +190,20 @@ class Assembly:
         need = work_of(self.draws, work, name, self.source_names)
         chance = self._drawn("uniform", name, "failure") if part.failure > 0.0 else None
         onward = self._onward(part.to, name)
+        crew: SharedWorkers | Workers
         if line.limits_total and not line.preemptive:
-            line.crews.append(
-                self.shared_kind(
-                    self.clock,
-                    self.ledger,
-                    line,
-                    need,
-                    workers=part.workers,
-                    failure=part.failure,
-                    chance=chance,
-                    onward=onward,
-                )
+            crew = self.shared_kind(
+                self.clock,
+                self.ledger,
+                line,
+                need,
+                workers=part.workers,
+                failure=part.failure,
+                chance=chance,
+                onward=onward,
             )
-            return
-        line.crews.append(
-            self.workers_kind(
+        else:
+            crew = self.workers_kind(
                 self.clock,
                 self.ledger,
                 line,
@@ -202,7 +216,8 @@ class Assembly:
                 chance=chance,
                 onward=onward,
             )
-        )
+        line.crews.append(crew)
+        self._hands[name].append(crew)
 
     def _handler(self, part: Handler) -> None:
         line = self.places[part.source]
@@ -224,6 +239,19 @@ class Assembly:
                 line.reopen(now)
 
         self._switches[part.name] = close_down, reopen
+        if self.calls is not None and part.name in self.scenario.called:
+            upstream = self.calls.upstream(
+                part,
+                lines,
+                forward=self._delay(part.forward_delay, part.name, "forward"),
+                back=self._delay(part.return_delay, part.name, "return"),
+                hashed=self._hashed(part),
+                chooser=self._chooser(part),
+                counts_visits=part.name in self.scenario.in_loops,
+            )
+            upstream.alive = self.alive
+            self.replicas.append(upstream)
+            return upstream
         if part.is_line:
             return lines[0]
         replicas = Replicas(
@@ -255,13 +283,13 @@ class Assembly:
         known = len(hashes)
 
         def hashed(request: Request) -> int:
-            if request.source >= known:  # what a process has sent, in a user's own program
+            if request.made_by >= known:  # what a process has sent, in a user's own program
                 raise MeshLabError(
                     f"{part.name!r} is balanced by {part.balancer!r}, which hashes keys, but "
                     f"{request}, sent by a process, has none; take a balancer that hashes "
                     "nothing, or send by a source with key=Keys(1000)"
                 )
-            return hashes[request.source][request.key]
+            return hashes[request.made_by][request.key]
 
         return hashed
 
@@ -278,7 +306,7 @@ class Assembly:
 
         return lambda balancers: Chooser(part.name, rule, generator, balancers)
 
-    def _changes(self, place: Replicas) -> None:
+    def _changes(self, place: Replicas | Upstream) -> None:
         """Plan what becomes of the endpoints of a service."""
         for change in place.part.changes:
             if isinstance(change, Change):
@@ -288,14 +316,14 @@ class Assembly:
                 for name in names:
                     self._fail_and_recover(place, change, name)
 
-    def _plan_change(self, place: Replicas, change: Change) -> None:
+    def _plan_change(self, place: Replicas | Upstream, change: Change) -> None:
         def ring(alarm: Alarm) -> None:
             place.change(change, self.clock.env.now)
             self.clock.drain()
 
         self.clock.schedule(Alarm(ring), CHANGE, change.at)
 
-    def _fail_and_recover(self, place: Replicas, failures: Failures, name: str) -> None:
+    def _fail_and_recover(self, place: Replicas | Upstream, failures: Failures, name: str) -> None:
         """Let one endpoint fail and recover again and again."""
         ups = iter(self.draws.column(failures.up, place.name, "up", name))
         downs = iter(self.draws.column(failures.down, place.name, "down", name))
@@ -408,6 +436,7 @@ class Assembly:
         return (
             self._planned > 0
             or (self.post is not None and self.post.live > 0)
+            or (self.calls is not None and self.calls.alive())
             or any(source.alive() for source in self.live_sources)
             or any(line.alive() for line in self.lines)
             or any(place.on_the_way for place in self.replicas)

@@ -40,6 +40,7 @@ def fits(scenario: Scenario) -> bool:
     """Return whether the express lane gives this scenario's rows."""
     return (
         not scenario.channels
+        and not scenario.called
         and all(_plain_source(s) for s in scenario.sources)
         and all(_plain_station(scenario, s) for s in scenario.stations)
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ..clock import EXPIRY, HOP
 from ..ledger import DROPPED, FAILED, OK, REJECTED, UNAVAILABLE
-from .backoff import Backoff
+from ..resilience.pauses import Backoff
 from .link import Link, Way
 from .message import Message
 from .post import Post, Timer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..parts import Count, Name, Seconds, SomeSeconds, part
-from .backoff import Backoff
+from ..resilience.pauses import Backoff
 from .base import Channel, Times, check_times
 from .link import Link
 from .post import Post

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..ledger import OK, REJECTED, UNAVAILABLE
 from ..parts import part
+from ..resilience.pauses import Backoff
 from . import deliveries as say
-from .backoff import Backoff
 from .base import Channel
 from .keeping import LiveQueue
 from .link import Link

@@ -26,10 +26,23 @@ from .telling import tell
 __all__ = ["outcomes"]
 
 _ORDER = ("ok", *(o for o in OUTCOMES if o not in {"ok", "in_flight"}), "in_flight")
-_COLOURS = [look(i).colour for i in (0, 1, 4, 3, 2, 5)] + [GREY, "#C8C8C8"]
+# what comes of a call shares its colour with something else, and has a hatching of its own
+_COLOURS = [look(i).colour for i in (0, 1, 4, 3, 2, 5)] + [GREY]
+_COLOURS += [look(i).colour for i in (3, 5, 1, 2, 4, 0)] + ["#C8C8C8"]
 _OUTCOME_COLOURS = dict(zip(_ORDER, _COLOURS, strict=True))
 _ROOM = 14.0  # a narrower piece, in per cent, cannot hold its name
-_HATCHES = {"rejected": "///", "dropped": "\\\\\\", "expired": "...", "failed": "xxx"}
+_HATCHES = {
+    "rejected": "///",
+    "dropped": "\\\\\\",
+    "expired": "...",
+    "failed": "xxx",
+    "timeout": "|||",
+    "cancelled": "---",
+    "overflow": "+++",
+    "open": "ooo",
+    "limited": "OO",
+    "shed": "**",
+}
 
 
 def outcomes(runs: Runs, ax: Axes | None = None, name: str | None = None) -> Axes:

@@ -22,6 +22,7 @@ from ..messaging.base import Channel, Subscriber
 from ..messaging.queue import MessageQueue
 from ..scenario import Part, Scenario
 from ..sources.base import Source
+from ..stations.calls import all_calls
 from ..stations.handler import Handler
 from ..stations.queue import Queue
 from .boxes import kind, numbers, short_time
@@ -59,7 +60,7 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
     -------
     Axes
         Without a frame.  An arrow with a share is taken by that share of the requests; an arrow
-        into the open is where requests leave.
+        into the open is where requests leave; one with two heads is a call, which is answered.
 
     Raises
     ------
@@ -90,8 +91,13 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
         raise PlotError("scenario: has no parts, so there is nothing to draw")
     loads = _loads(scenario) if load else {}
     texts = {part.name: _lines(part, loads.get(part.name, [])) for part in parts}
-    boxes = {part.name: _box(texts[part.name], _leaving(part)) for part in parts}
-    arrows = _arrows(parts)
+    called = scenario.called  # answers go back the way that calls came
+    boxes = {
+        part.name: _box(texts[part.name], 0.0 if part.name in called else _leaving(part))
+        for part in parts
+    }
+    calls = _calls(scenario)
+    arrows = {**_arrows(parts), **calls}
     plan = layered(list(boxes), list(arrows))
     passing = place(plan, boxes)
     ends = ports(arrows, plan, boxes, passing)
@@ -110,7 +116,8 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
             path = onward(start, end, through)
             first = (through[0][0], through[0][2]) if through else end
             label_at = along(start, first, 0.4)
-        _arrow(ax, path, f"arrow:{arrow[0]}->{arrow[1]}", scale)
+        both = arrow in calls
+        _arrow(ax, path, f"arrow:{arrow[0]}->{arrow[1]}", scale, both=both)
         share = arrows[arrow]
         if share is not None and share < 1.0 - 1e-9:
             _share(ax, label_at, share, scale)
@@ -118,7 +125,7 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
         box, lines = boxes[part.name], texts[part.name]
         _draw(ax, part, box, lines, scale)
         _exit(ax, part, box, scale)
-        tell(ax, _told(part, [*numbers(part), *loads.get(part.name, [])], arrows))
+        tell(ax, _told(part, [*numbers(part), *loads.get(part.name, [])], arrows, calls))
     return ax
 
 
@@ -142,6 +149,16 @@ def _arrows(parts: Sequence[Part]) -> dict[tuple[str, str], float | None]:
             found[part.source, part.name] = None
         for name, share in _onward_shares(part).items():
             found[part.name, name] = share
+    return found
+
+
+def _calls(scenario: Scenario) -> dict[Arrow, float | None]:
+    """Return (caller, callee) -> how likely a request makes one of these calls at least."""
+    found: dict[Arrow, float | None] = {}
+    for part in scenario.crews:
+        for call in all_calls(part.calls):
+            before = found.get((part.name, call.service)) or 0.0
+            found[part.name, call.service] = 1.0 - (1.0 - before) * (1.0 - call.probability)
     return found
 
 
@@ -177,19 +194,28 @@ def _leaving(part: Part) -> float:
     return rest if rest > 1e-9 else 0.0
 
 
-def _told(part: Part, lines: Sequence[str], arrows: Mapping[Arrow, float | None]) -> str:
+def _told(
+    part: Part,
+    lines: Sequence[str],
+    arrows: Mapping[Arrow, float | None],
+    calls: Mapping[Arrow, float | None],
+) -> str:
     told = f"{part.name} ({kind(part)}: {', '.join(lines)})"
-    shares = [
-        to if share is None or share == 1.0 else f"{to} ({number(100.0 * share)} %)"
-        for (source, to), share in arrows.items()
-        if source == part.name
-    ]
-    if not shares:
-        return told
     verb = "sends to"
     if isinstance(part, Queue | Channel):
         verb = "is served by" if isinstance(part, Queue) else "goes to"
-    return f"{told} {verb} {', '.join(shares)}"
+    for verb, some in (
+        ("calls", calls),
+        (verb, {arrow: share for arrow, share in arrows.items() if arrow not in calls}),
+    ):
+        shares = [
+            to if share is None or share == 1.0 else f"{to} ({number(100.0 * share)} %)"
+            for (source, to), share in some.items()
+            if source == part.name
+        ]
+        if shares:
+            told = f"{told} {verb} {', '.join(shares)}"
+    return told
 
 
 # -- drawing it ----------------------------------------------------------------------------------
@@ -306,11 +332,12 @@ def _exit(ax: Axes, part: Part, box: Box, scale: float) -> None:
         _share(ax, beside, box.leaving, scale, beside=True)
 
 
-def _arrow(ax: Axes, path: Path, gid: str, scale: float) -> None:
+def _arrow(ax: Axes, path: Path, gid: str, scale: float, *, both: bool = False) -> None:
+    """Draw an arrow; that of a call has two heads, because its answer comes back."""
     ax.add_patch(
         FancyArrowPatch(
             path=path,
-            arrowstyle="-|>",
+            arrowstyle="<|-|>" if both else "-|>",
             mutation_scale=12.0 * scale,
             linewidth=1.2 * scale,
             color=GREY,

@@ -32,6 +32,8 @@ class Balancers:
         Makes the arrays: lists, or NumPy arrays.
     own : iterator of float
         Uniform draws of the service itself.
+    stride : int, optional
+        How many places each balancer has in the view, at least one for each endpoint.
 
     Attributes
     ----------
@@ -41,9 +43,13 @@ class Balancers:
         Of the rule, and of the way to its pools; other ones after each change.
     known : dict
         The endpoints that are on the lists, by their number.
+    barred : frozenset of int
+        Those that count as unhealthy, whatever is known of them.
     """
 
-    def __init__(self, part: Service, make: Make, own: Iterator[float]) -> None:
+    def __init__(
+        self, part: Service, make: Make, own: Iterator[float], stride: int | None = None
+    ) -> None:
         self.part = part
         self.make = make
         self.rule = part.balancer if isinstance(part.balancer, Balancer) else None
@@ -51,12 +57,13 @@ class Balancers:
         self.routes: Any = None
         self._own = own
         ever = part.ever
-        self.stride = n = len(ever)
+        self.stride = n = len(ever) if stride is None else stride
         self._numbers = {endpoint.name: number for number, endpoint in enumerate(ever)}
         self._joined = len(part.initial)
         self.known = {
             number: _known(number, ever[number], -math.inf) for number in range(self._joined)
         }
+        self.barred: frozenset[int] = frozenset()
         pools = max_pools(part.eligible, ever, part.proxies)
         rows = part.proxies * n
         self.view = View(
@@ -107,6 +114,8 @@ class Balancers:
         """Make pools, routes and the rule's state for the endpoints that are known now."""
         view, n, part = self.view, self.stride, self.part
         known = [self.known[number] for number in sorted(self.known)]
+        if self.barred:
+            known = [replace(k, healthy=False) if k.number in self.barred else k for k in known]
         pools, self.routes = arrange(
             part.eligible, known, part.proxies, self.make, old=self.routes, ever=part.ever
         )

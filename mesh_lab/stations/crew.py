@@ -4,10 +4,11 @@ A *synchronous* worker is held for the whole of a request: its work and its wait
 *asynchronous* one is held for the work only; the request then waits for its I/O by itself, and a
 limit on concurrency counts those that are in either phase.
 
-At a completion, in this order: the request may fail; its next place is chosen; a place that blocks
-is asked first, and while it does not take the request, the worker stays held (blocking after
-service).  Then the worker is freed and the line moves up, blocked producers of this line are let
-in, the balancer is told, and the onward arrival goes on the agenda.
+At a completion, in this order: the request may fail; its calls are made, and when they have ended
+the rest follows; its next place is chosen; a place that blocks is asked first, and while it does
+not take the request, the worker stays held (blocking after service). Then the worker is freed and
+the line moves up, blocked producers of this line are let in, the balancer is told, and the onward
+arrival goes on the agenda.
 """
 
 from __future__ import annotations
@@ -15,16 +16,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..clock import COMPLETION, Alarm, Clock
-from ..ledger import CRASHED, FAILED, OK, Ledger, Request
+from ..ledger import CANCELLED, CRASHED, FAILED, OK, Ledger, Request
 from .line import Line, Place
 
-__all__ = ["Hands", "Workers"]
+__all__ = ["Errands", "Hands", "Workers"]
 
 Need = Callable[[Request], float]
 Onward = Callable[[Request], "Place | None"]
+
+
+class Errands(Protocol):
+    """Who makes the calls of a crew's requests."""
+
+    def run(self, request: Request, done: Callable[[Request, int], None]) -> None:
+        """Make the calls of `request`, then call `done` with it and the outcome."""
+        ...
+
+    def drop(self, request: Request) -> None:
+        """Leave all calls of `request` that are not answered."""
+        ...
 
 
 class Hands:
@@ -65,6 +78,8 @@ class Hands:
         # done, but the next place is full: by their visit here, because a request may be on its
         # way from this crew to this crew
         self.blocked: dict[int, tuple[Request, Place, Any]] = {}
+        self.errands: Errands | None = None
+        self.calling: dict[int, Request] = {}  # done, but for the calls: by their visit here
         self.free = 0
 
     def let_go(self, call: int) -> None:
@@ -73,12 +88,22 @@ class Hands:
 
     def depart(self, request: Request, now: float) -> None:
         """Send a request on whose service is complete."""
-        call, ticket = request.call, request.ticket
-        outcome, onward = OK, None
         if self.chance is not None and self.chance(request) < self.failure:
-            outcome = FAILED
-        elif self.onward is not None:
-            onward = self.onward(request)
+            self._go(request, FAILED, now)
+        elif self.errands is not None:
+            self.calling[request.call] = request
+            self.errands.run(request, self._called)
+        else:
+            self._go(request, OK, now)
+
+    def _called(self, request: Request, outcome: int) -> None:
+        del self.calling[request.call]
+        self._go(request, outcome, self.clock.env.now)
+
+    def _go(self, request: Request, outcome: int, now: float) -> None:
+        """Let a request go on, or answer it."""
+        call, ticket = request.call, request.ticket
+        onward = self.onward(request) if outcome == OK and self.onward is not None else None
         if onward is None or not onward.blocks:
             self._move_up(call, outcome, now)
             self.line.answer(request, outcome, now, onward=onward)
@@ -114,8 +139,29 @@ class Hands:
             _, place, ticket = self.blocked.pop(call)
             place.withdraw(request)
             request.ticket = ticket  # of the visit that ends now
+        elif call in self.calling:
+            self._drop_calls(request)
         self.ledger.close(call, CRASHED, now)
         self.line.answer(request, CRASHED, now)
+
+    def _drop_calls(self, request: Request) -> None:
+        assert self.errands is not None
+        del self.calling[request.call]
+        self.errands.drop(request)
+
+    def cancel(self, request: Request, now: float) -> None:
+        """Stop working on a request whose caller has left."""
+        call = request.call
+        if call in self.calling:
+            self._drop_calls(request)
+        else:
+            self.interrupt(request, now)
+        self._move_up(call, CANCELLED, now)
+        self.line.answer(request, CANCELLED, now)
+
+    def interrupt(self, request: Request, now: float) -> None:
+        """Stop the work, or the I/O, of a request in its hands; each kind of crew says how."""
+        raise NotImplementedError
 
 
 class Workers(Hands):
@@ -194,19 +240,27 @@ class Workers(Hands):
         now = self.clock.env.now
         if self.is_async:
             self.ledger.worked[request.call] = now
-            waits = Alarm(self._answered, request)
-            self.hands[request.call] = waits
             self.busy -= 1
-            self.clock.schedule(waits, COMPLETION, self.io(request) if self.io else 0.0)
+            self.hands[request.call] = self._wait(request)
             self.free = self._startable()
             self.line.serve(now)
             if self.line.producers:
                 self.line.let_in(now)
+            if self.io is None:
+                self.depart(request, now)
         else:
             self.hands[request.call] = None
             self.depart(request, now)
         if self.clock.agenda:
             self.clock.drain()
+
+    def _wait(self, request: Request) -> Alarm | None:
+        """Let a request wait for its I/O, if there is any."""
+        if self.io is None:
+            return None
+        waits = Alarm(self._answered, request)
+        self.clock.schedule(waits, COMPLETION, self.io(request))
+        return waits
 
     def _answered(self, alarm: Alarm) -> None:
         request = alarm.subject
@@ -225,6 +279,14 @@ class Workers(Hands):
         else:
             self.busy -= 1
             self.free += 1
+
+    def interrupt(self, request: Request, now: float) -> None:
+        """Stop the work, or the I/O, of a request in its hands."""
+        alarm = self.hands[request.call]
+        assert alarm is not None
+        alarm.subject = None  # abandoned: it is still in the heap
+        if self.is_async and self.ledger.worked[request.call] != self.ledger.worked[request.call]:
+            self.busy -= 1
 
     def _startable(self) -> int:
         if not self.up:
@@ -260,7 +322,10 @@ class Workers(Hands):
         """End everything in its hands, and start nothing until `recover`."""
         self.up = False
         for call, alarm in list(self.hands.items()):
-            request = self.blocked[call][0] if alarm is None else alarm.subject
+            if alarm is not None:
+                request = alarm.subject
+            else:
+                request = self.blocked[call][0] if call in self.blocked else self.calling[call]
             if alarm is not None:
                 alarm.subject = None
             self.end_crashed(request, call, now)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, Probability, field, part
+from .calls import Step
 
 __all__ = ["Handler", "To", "Work", "WorkingFields", "shares"]
 
@@ -30,6 +31,7 @@ class WorkingFields:
     mode: Literal["sync", "async"] = "sync"
     io: Distribution | None = None
     concurrency: Count | None = None
+    calls: tuple[Step, ...] = ()
     to: To = None
     failure: Probability = 0.0
     outages: tuple[tuple[NonNegative, NonNegative], ...] = ()
@@ -40,8 +42,10 @@ class WorkingFields:
                 "concurrency belongs to mode='async'; a synchronous handler has as many requests "
                 "in progress as it has workers"
             )
-        if self.mode == "async" and self.io is None:
-            raise ValueError("mode='async' needs io=, the time a request waits without a worker")
+        if self.mode == "async" and self.io is None and not self.calls:
+            raise ValueError(
+                "mode='async' needs io=, the time a request waits without a worker, or calls="
+            )
         if isinstance(self.to, dict):
             total = sum(self.to.values())
             if not self.to or total > 1 + 1e-9:
@@ -75,12 +79,15 @@ class Handler(WorkingFields):
     workers : int
         How many requests it works on at once.
     mode : str
-        ``"sync"``: the worker is held for work and `io`.  ``"async"``: it is held for the work
-        only, and free while the request waits for its `io`.
+        ``"sync"``: the worker is held for work, `io` and `calls`.  ``"async"``: it is held for the
+        work only, and free while the request waits for the rest.
     io : Distribution, optional
         Seconds of waiting for I/O after the work.
     concurrency : int, optional
-        With ``"async"``: how many requests may be in work or I/O together.
+        With ``"async"``: how many requests may be in work, I/O or calls together.
+    calls : tuple of str, Call or Parallel
+        The services that are called for a request after its work (and its I/O), one after the
+        other; see `mesh_lab.stations.calls`.
     to : str or dict, optional
         Where a finished request goes next: a part, or ``{part: probability}``, the rest leaves.
     failure : float

@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 
 from ..clock import EXPIRY, Alarm, Clock
 from ..errors import Deadlock
-from ..ledger import CRASHED, DROPPED, EXPIRED, REJECTED, UNAVAILABLE, Ledger, Request
+from ..ledger import CANCELLED, CRASHED, DROPPED, EXPIRED, REJECTED, UNAVAILABLE, Ledger, Request
 from .discipline import Waiting
 
 __all__ = ["Crew", "Line", "Overflow", "Place", "Release"]
@@ -152,6 +152,7 @@ class Line:
         self.crews: list[Crew] = []
         self.producers: deque[tuple[Request, Release | None]] = deque()
         self.down = False
+        self.skips = False  # whether it does not start those whose callers have left
         self.way: Way | None = None  # the balancers in front, if there are any
         self.speed = 1.0  # seconds of work done in a second
         self._arrivals = 0
@@ -239,7 +240,23 @@ class Line:
             request = waiting.take()
             if request.timer is not None:
                 self._stop_timer(request)
+            if request.left and self.skips:
+                self._turn_away(request, CANCELLED, now, inside=True)
+                continue
             crew.start(request, now)
+
+    def cancel(self, request: Request, now: float) -> None:
+        """Let go of a request that was let in, and whose caller has left."""
+        starts, ends = self.ledger.start[request.call], self.ledger.finish[request.call]
+        if ends == ends:  # not NaN: it has left by itself
+            return
+        interrupted = self.preemptive and request.order in self.waiting  # type: ignore[operator]
+        if starts != starts or interrupted:
+            self._drop(request, CANCELLED, now)
+            self.let_in(now)
+        else:
+            hands: Any = self.crews[0]  # those of a service, which know how to stop
+            hands.cancel(request, now)
 
     def let_in(self, now: float) -> None:
         """Admit blocked producers while there is room; each is released on the agenda."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
@@ -17,6 +17,7 @@ from ..balancing import Balancer, RoundRobin
 from ..balancing.eligible import Eligible, check_eligible
 from ..distributions import Distribution
 from ..parts import Count, Name, field, part
+from ..resilience import Breaker, Limits, OutlierDetection, Policy, RetryBudget
 from .endpoints import Change, Drain, Endpoint, Failures, Join, Leave
 from .handler import Work, WorkingFields
 from .queue import WaitingFields
@@ -55,11 +56,30 @@ class Service(WaitingFields, WorkingFields):
         Seconds that a request takes from the balancer to the endpoint, and its response back.
     eligible : Eligible
         Which endpoints a balancer may pick from: priorities, panic, zones, subsets.
+    policy : Policy, optional
+        How long a call of this service may take, and how often it is tried, whoever makes it; a
+        caller's `Call` may have another.
+    budget : RetryBudget, optional
+        How many retries a proxy allows itself beside its other requests; without one, only the
+        policy of a call limits them.
+    limits : Limits, optional
+        How many requests a proxy has under way at most (Envoy's circuit breakers); what is beyond
+        ends as ``overflow``.
+    breaker : Breaker, optional
+        When a proxy sends nothing more, for a while, to an endpoint or to the service; what cannot
+        be sent because of it ends as ``open``, or as ``unavailable`` where no endpoint is left.
+    ejection : OutlierDetection, optional
+        When a proxy takes an endpoint off its list for a while.
+    cancelled : str
+        What becomes of a request whose caller has left.  ``"finish"``: it is worked on as if
+        nothing had happened, as most servers do.  ``"skip"``: it waits, but is not started when its
+        turn comes.  ``"stop"``: it leaves at once, wherever it is, and its own calls are cancelled,
+        as in gRPC when handlers watch for it.
     changes : tuple of Change or Failures
         What becomes of endpoints during a run, see `mesh_lab.stations.endpoints`.
     discipline, capacity, overflow, ttl
         Of each endpoint's waiting line, as a `Queue` has them.
-    mode, io, concurrency, to, failure, outages
+    mode, io, concurrency, calls, to, failure, outages
         As a `Handler` has them; an outage takes the whole service down, with all that waits.
 
     Examples
@@ -78,6 +98,12 @@ class Service(WaitingFields, WorkingFields):
     forward_delay: Delay = None
     return_delay: Delay = None
     eligible: Eligible = Eligible()
+    policy: Policy | None = None
+    budget: RetryBudget | None = None
+    limits: Limits | None = None
+    breaker: Breaker | None = None
+    ejection: OutlierDetection | None = None
+    cancelled: Literal["finish", "skip", "stop"] = "finish"
     changes: tuple[Change | Failures, ...] = ()
 
     def __post_init__(self) -> None:
@@ -115,6 +141,17 @@ class Service(WaitingFields, WorkingFields):
     def delays(self) -> bool:
         """Whether requests or responses take time on their way."""
         return self.forward_delay is not None or self.return_delay is not None
+
+    @property
+    def notices(self) -> bool:
+        """Whether it notices that a caller has left."""
+        return self.cancelled != "finish"
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it has rules for calls, whoever makes them."""
+        guards = (self.policy, self.budget, self.limits, self.breaker, self.ejection)
+        return self.notices or any(guard is not None for guard in guards)
 
     @property
     def initial_count(self) -> int:

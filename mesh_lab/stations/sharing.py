@@ -9,7 +9,7 @@ to 0 when the station is empty, which keeps rounding from adding up.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from ..clock import COMPLETION, Alarm, Clock
 from ..ledger import Ledger, Request
@@ -92,6 +92,15 @@ class SharedWorkers(Hands):
     def let_go(self, call: int) -> None:
         """Forget the visit; its share went to the others when its work was done."""
         del self._hands[call]
+
+    def interrupt(self, request: Request, now: float) -> None:
+        """Take a request out of those that are served."""
+        self._advance(now)
+        self._served = [entry for entry in self._served if entry[2] is not request]
+        heapify(self._served)
+        if not self._served:
+            self.virtual = 0.0
+        self._plan()
 
     def make_way(self, request: Request, now: float) -> Request | None:
         """Nobody is interrupted where everybody is served."""

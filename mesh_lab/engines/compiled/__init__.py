@@ -5,6 +5,7 @@
 
 from .driver import run
 from .events.choosing import run_events
+from .graph.driver import run as run_graph
 from .reasons import reasons
 
-__all__ = ["reasons", "run", "run_events"]
+__all__ = ["reasons", "run", "run_events", "run_graph"]

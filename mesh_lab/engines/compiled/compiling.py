@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import inspect
 import logging
 import os
 import pickle
@@ -22,12 +23,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ...balancing.rule import KERNELS
 from . import loop, onepass, rules
 from .events import log_filling, log_loop, queue_loop
+from .graph import loop as graph_loop
+from .graph import rules as graph_rules
 
 __all__ = ["Compiled", "compiled", "installed"]
 
@@ -51,12 +55,15 @@ class Compiled:
         # nothing here allocates, and counting references would take most of the time
         plain: Any = {"_nrt": False, "error_model": "numpy"}
         inside: Any = {**plain, "forceinline": True}
-        for function in (*loop.LOOP, *onepass.ONEPASS, *log_loop.LOOP, *queue_loop.QUEUE):
+        loops = (loop.LOOP, onepass.ONEPASS, log_loop.LOOP, queue_loop.QUEUE, graph_loop.GRAPH)
+        for function in chain.from_iterable(loops):
             register_jitable(**plain)(function)
         for function in KERNELS:
             register_jitable(**inside)(function)
         for place, leading in _LEADING.items():
             overload(place, jit_options=inside)(leading)
+        for place, kernel in _BY_NUMBER.items():
+            overload(place, jit_options=inside)(_unrolled(place, kernel))
         self._functions: dict[str, Callable[..., Any]] = {
             function.__name__: function
             for function in (
@@ -65,6 +72,7 @@ class Compiled:
                 log_loop.run_log,
                 log_filling.fill_rows,
                 queue_loop.run_queue,
+                graph_loop.run_graph,
             )
         }
         self._kept = _folder()
@@ -90,7 +98,7 @@ class Compiled:
         families: dict[tuple[type, ...], Any] = {}
 
         def call(*arguments: Any) -> Any:
-            family = tuple(map(type, arguments))
+            family = _family(arguments)
             jitted = families.get(family)
             if jitted is not None:
                 return jitted(*arguments)
@@ -110,6 +118,15 @@ class Compiled:
 
         self.__dict__[name] = call
         return call
+
+
+def _family(arguments: tuple[Any, ...]) -> tuple[type, ...]:
+    """Return the classes of the arguments; of a plain tuple, those of what is in it."""
+    family: list[type] = []
+    for argument in arguments:
+        inside = argument if type(argument) is tuple else (argument,)
+        family.extend(map(type, inside))
+    return tuple(family)
 
 
 def _compile(jitted: Any, arguments: tuple[Any, ...]) -> None:
@@ -212,6 +229,44 @@ _LEADING: dict[Any, Any] = {
 }
 
 
+_BY_NUMBER: dict[Any, str] = {
+    graph_rules.choose_by: "pick",
+    graph_rules.sent_by: "sent",
+    graph_rules.answered_by: "answered",
+}
+
+
+def _unrolled(place: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return what gives numba the code of a place where one of several rules is asked.
+
+    The rules are asked for one by one, because each state has a type of its own.
+    """
+    arguments = list(inspect.signature(place).parameters)
+    listed = ", ".join(arguments)
+    # what a kernel takes: its state, then what follows the number; how many were left there is 0
+    given = ", ".join(["states[{k}]", *arguments[2:]])
+    if name == "answered":
+        given = given.replace("ok,", "ok, 0,")
+
+    def lead(states: Any) -> Callable[..., Any]:
+        kernels = [getattr(state.instance_class, name, None) for state in states.types]
+        text = [f"def asked({listed}):"]
+        for number, kernel in enumerate(kernels):
+            if kernel is not None:
+                text.append(f"    if k == {number}:")
+                text.append(f"        return kernel{number}({given.format(k=number)})")
+        text.append("    return -1" if name == "pick" else "    return None")
+        made: dict[str, Any] = {
+            f"kernel{number}": kernel for number, kernel in enumerate(kernels) if kernel is not None
+        }
+        exec("\n".join(text), made)  # nothing of it comes from outside
+        return made["asked"]  # type: ignore[no-any-return]
+
+    scope: dict[str, Any] = {"lead": lead}
+    exec(f"def typed({listed}):\n    return lead(states)", scope)
+    return scope["typed"]  # type: ignore[no-any-return]
+
+
 def _folder() -> Path | None:
     """Return where the machine code is kept: a folder for this very code; None if there is none."""
     import numba
@@ -223,7 +278,7 @@ def _folder() -> Path | None:
     # these change the machine code too, and numba does not look at them either
     config: Any = numba.config
     digest.update(f"{config.BOUNDSCHECK} {config.OPT}".encode())
-    for part in ("balancing", "engines/compiled"):
+    for part in ("balancing", "resilience", "engines/compiled"):
         for file in sorted((package / part).rglob("*.py")):
             digest.update(file.read_bytes())
     for name in ("ledger.py", "messaging/deliveries.py", "messaging/keeping.py"):

@@ -123,11 +123,18 @@ def schedule(
     """Plan an event `delay` seconds from now; return its sequence."""
     sequence = c[SEQUENCE]
     c[SEQUENCE] = sequence + 1
-    time, key, what = clock[NOW] + delay, rank * RANKED + sequence, subject * 8 + kind
+    key, what = rank * RANKED + sequence, subject * 8 + kind
+    put_event(c, times, keys, whats, clock[NOW] + delay, key, what)
+    return sequence  # type: ignore[no-any-return]
+
+
+@looped
+def put_event(c: Any, times: Any, keys: Any, whats: Any, time: float, key: int, what: int) -> None:
+    """Put an event on the agenda of times."""
     if c[ROOT_IS_FREE]:
         c[ROOT_IS_FREE] = 0
         settle_down(times, keys, whats, c[HEAP], time, key, what)
-        return sequence  # type: ignore[no-any-return]
+        return
     at = c[HEAP]
     c[HEAP] = at + 1
     while at > 0:
@@ -141,7 +148,6 @@ def schedule(
     times[at] = time
     keys[at] = key
     whats[at] = what
-    return sequence  # type: ignore[no-any-return]
 
 
 @looped

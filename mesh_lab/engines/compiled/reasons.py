@@ -10,6 +10,7 @@ from ...stations.handler import Handler
 from ...stations.service import Service
 from .compiling import installed
 from .events import choosing
+from .graph import reasons as graph
 from .world import DISCIPLINES
 
 __all__ = ["reasons"]
@@ -35,6 +36,8 @@ def reasons(scenario: Scenario) -> list[str]:
     found = []
     if not installed():
         found.append("numba is not installed: install mesh_lab[fast]")
+    if scenario.called:
+        return found + graph.reasons(scenario)
     if scenario.channels:
         return found + choosing.reasons(scenario)
     if len(scenario.stations) != 1:

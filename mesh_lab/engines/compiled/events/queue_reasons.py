@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 from ....distributions import Distribution
-from ....messaging.backoff import Backoff
 from ....messaging.consumer import Consumer
 from ....messaging.queue import MessageQueue
+from ....resilience.pauses import Backoff
 from ....scenario import Scenario
 from ....sources.base import OpenSource, Source
 

@@ -1,0 +1,126 @@
+"""Whether the calls of a scenario fit together: who is called, by whom, and whether it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import ScenarioError
+from .resilience.policy import Policy
+from .stations.calls import Call, all_calls
+from .stations.handler import shares
+from .stations.service import Service
+
+if TYPE_CHECKING:
+    from .scenario import Scenario
+
+__all__ = ["check_calls"]
+
+
+def check_calls(scenario: Scenario, perhaps: Callable[[object, Sequence[str]], str]) -> None:
+    """Raise `ScenarioError` naming the first call that cannot be made, and what to do."""
+    services = {part.name: part for part in scenario.stations if isinstance(part, Service)}
+    for caller in scenario.crews:
+        for call in all_calls(caller.calls):
+            if call.service not in services:
+                raise ScenarioError(
+                    f"{_called(caller)}, calls: there is no service {call.service!r}"
+                    f"{perhaps(call.service, list(services))}"
+                )
+            if services[call.service].to is not None:
+                raise ScenarioError(
+                    f"{_called(caller)}, calls: {call.service!r} sends its requests on "
+                    f"(to={services[call.service].to!r}), so it never answers; let it call what "
+                    "comes next (calls=), or send to it (to=) instead of calling it"
+                )
+    for part in services.values():
+        if part.to is not None:
+            for what, given in (
+                ("calls", part.calls),
+                ("policy", part.policy),
+                ("budget", part.budget),
+                ("limits", part.limits),
+                ("breaker", part.breaker),
+                ("ejection", part.ejection),
+                ("cancelled", part.notices),
+            ):
+                if given:
+                    raise ScenarioError(
+                        f"{_called(part)}, {what}: is for services that answer, but this one sends "
+                        f"its requests on (to={part.to!r}); leave one of them out"
+                    )
+        if part.name not in scenario.called:
+            continue
+        if part.overflow == "block":
+            raise ScenarioError(
+                f"{_called(part)}, overflow: 'block' cannot hold back a caller, who waits for an "
+                "answer anyway; take 'reject' or 'drop_oldest'"
+            )
+        if part.eligible.subset is not None:
+            raise ScenarioError(
+                f"{_called(part)}, eligible: a subset of endpoints for each proxy does not go "
+                "with calls yet; leave subset out"
+            )
+    _check_ends(scenario)
+
+
+def _check_ends(scenario: Scenario) -> None:
+    """Calls that go round need a deadline that goes with them, or nothing would end them."""
+    calls = {
+        part.name: list(_possible(all_calls(part.calls)))
+        for part in scenario.crews
+        if isinstance(part, Service)
+    }
+
+    def ends(call: Call) -> bool:
+        callee: Any = scenario[call.service]
+        return _travels(call.policy or callee.policy)
+
+    for source in scenario.sources:
+        if source.deadline is not None:
+            continue
+        for entry in shares(source.to):
+            part = scenario[entry] if entry in calls else None
+            if isinstance(part, Service) and _travels(part.policy):
+                continue
+            way = _circle([entry], calls, ends)
+            if way:
+                raise ScenarioError(
+                    f"the requests of {_called(source)} can go round for ever: "
+                    f"{' calls '.join(map(repr, way))}; give one of these calls a deadline that "
+                    "goes along, policy=Policy(timeout=..., propagate=True), or the source a "
+                    "deadline="
+                )
+
+
+def _circle(
+    way: list[str], calls: dict[str, list[Call]], ends: Callable[[Call], bool]
+) -> list[str]:
+    """Return a way along calls without a deadline that comes back to itself; empty if none does."""
+    done: set[str] = set()
+    stack: list[Iterator[Call]] = [iter(calls.get(way[-1], ()))]
+    while stack:
+        call = next(stack[-1], None)
+        if call is None:
+            stack.pop()
+            done.add(way.pop())
+            continue
+        if ends(call) or call.service in done:
+            continue
+        if call.service in way:
+            return [*way[way.index(call.service) :], call.service]
+        way.append(call.service)
+        stack.append(iter(calls.get(call.service, ())))
+    return []
+
+
+def _possible(calls: Iterator[Call]) -> Iterator[Call]:
+    return (call for call in calls if call.probability > 0.0)
+
+
+def _travels(policy: Policy | None) -> bool:
+    return policy is not None and policy.propagate
+
+
+def _called(part: Any) -> str:
+    return f"{type(part).__name__} {part.name!r}"

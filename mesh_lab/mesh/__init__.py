@@ -1,0 +1,1 @@
+"""The service mesh: proxies between services, and what configures them."""
