@@ -104,6 +104,19 @@ from .events import (
 )
 from .explain import explain
 from .live import Reply, build
+from .mesh.discovery import (
+    AtOnce,
+    BlockingQueries,
+    ControlPlane,
+    Dns,
+    EndpointSlices,
+    Gossip,
+    HealthChecks,
+    PodLife,
+    Readiness,
+)
+from .mesh.finding import ServiceDiscovery
+from .mesh.plane import DataPlane
 from .messaging.consumer import Consumer
 from .messaging.link import Link
 from .messaging.log.assignors import (
@@ -166,6 +179,7 @@ from .sources.open import Poisson, PoissonBatches, Renewal
 from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying, daily
 from .stations.calls import Call, Parallel
+from .stations.connections import Connections
 from .stations.endpoints import (
     Change,
     Drain,
@@ -177,6 +191,7 @@ from .stations.endpoints import (
     Recover,
     Slow,
 )
+from .stations.faults import Faults
 from .stations.handler import Handler
 from .stations.queue import Queue
 from .stations.service import Service
@@ -198,8 +213,10 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Aperture",
+    "AtOnce",
     "Backoff",
     "Balancer",
+    "BlockingQueries",
     "BoundedPareto",
     "Bursts",
     "Call",
@@ -210,22 +227,27 @@ __all__ = [
     "CoDel",
     "ConcurrencyLimit",
     "ConflictError",
+    "Connections",
     "ConsecutiveBreaker",
     "Consumer",
     "ConsumerGroup",
+    "ControlPlane",
     "CooperativeStickyAssignor",
     "CountWithin",
     "CrashMember",
     "DataError",
+    "DataPlane",
     "Deadlock",
     "Deterministic",
     "DeterministicSubset",
     "Distribution",
+    "Dns",
     "Drain",
     "Draws",
     "Eligible",
     "Empirical",
     "Endpoint",
+    "EndpointSlices",
     "EnvoyBackoff",
     "EnvoyRetryBudget",
     "Erlang",
@@ -237,15 +259,18 @@ __all__ = [
     "Fail",
     "FailureRateBreaker",
     "Failures",
+    "Faults",
     "FinagleRetryBudget",
     "FirstAvailable",
     "FixedWindowLimit",
     "FollowedBy",
     "Gamma",
+    "Gossip",
     "Gradient2Limit",
     "GrpcBackoff",
     "GrpcRetryThrottle",
     "Handler",
+    "HealthChecks",
     "Hedge",
     "Histogram",
     "HyperExponential",
@@ -284,6 +309,7 @@ __all__ = [
     "PartError",
     "PeakEwma",
     "PlotError",
+    "PodLife",
     "Poisson",
     "PoissonBatches",
     "Policy",
@@ -295,6 +321,7 @@ __all__ = [
     "Random",
     "RandomSubset",
     "RangeAssignor",
+    "Readiness",
     "Recover",
     "Redrive",
     "Rendezvous",
@@ -312,6 +339,7 @@ __all__ = [
     "ScenarioFileError",
     "Seek",
     "Service",
+    "ServiceDiscovery",
     "Sight",
     "SizeInterval",
     "SlidingLog",

@@ -30,10 +30,13 @@ from typing import Any
 
 import yaml
 
-from . import balancing, distributions, resilience
+from . import balancing, distributions, resilience, shedding
 from .atomic import replacing
 from .balancing import eligible
 from .errors import PartError, ScenarioFileError
+from .mesh import discovery
+from .mesh.finding import ServiceDiscovery
+from .mesh.plane import DataPlane
 from .messaging.consumer import Consumer
 from .messaging.link import Link
 from .messaging.log.changes import CrashMember, JoinGroup, LeaveGroup, Seek
@@ -50,7 +53,7 @@ from .sources.merge import Merge
 from .sources.open import Poisson, PoissonBatches, Renewal
 from .sources.replay import Replay
 from .sources.varying import Bursts, Profile, TimeVarying
-from .stations import calls, endpoints
+from .stations import calls, connections, endpoints, faults
 from .stations.handler import Handler
 from .stations.queue import Queue
 from .stations.service import Service
@@ -63,20 +66,30 @@ VERSION = 1
 _SOURCES = (AccessLog, Bursts, Merge, Poisson, PoissonBatches, Renewal, Replay, TimeVarying, Users)
 _MESSAGING = (MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup)
 PARTS: dict[str, Any] = {
-    kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING)
+    kind.__name__: kind
+    for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING, DataPlane, ServiceDiscovery)
 }
+# bases, and what only engines make
 _NOT_DECLARED = {
-    "Balancer",
-    "Change",
-    "Known",
-    "Breaker",
-    "RetryBudget",
-}  # bases, and what only engines make
+    *("Balancer", "Change", "Known", "Breaker", "RetryBudget", "Shedder", "Discovery"),
+    *("Facts", "Staleness", "Registry", "Ending"),
+}
 KINDS: dict[str, Any] = {
     **PARTS,
     **{
         name: getattr(package, name)
-        for package in (distributions, balancing, eligible, endpoints, resilience, calls)
+        for package in (
+            distributions,
+            balancing,
+            eligible,
+            endpoints,
+            resilience,
+            calls,
+            connections,
+            discovery,
+            faults,
+            shedding,
+        )
         for name in package.__all__
         if dataclasses.is_dataclass(getattr(package, name)) and name not in _NOT_DECLARED
     },

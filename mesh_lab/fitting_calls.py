@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import ScenarioError
+from .mesh.finding import ServiceDiscovery
+from .mesh.plane import DataPlane
 from .resilience.policy import Policy
 from .stations.calls import Call, all_calls
 from .stations.handler import shares
@@ -42,6 +44,10 @@ def check_calls(scenario: Scenario, perhaps: Callable[[object, Sequence[str]], s
                 ("limits", part.limits),
                 ("breaker", part.breaker),
                 ("ejection", part.ejection),
+                ("connections", part.connections),
+                ("throttle", part.throttle),
+                ("shedding", part.shedding),
+                ("faults", part.faults),
                 ("cancelled", part.notices),
             ):
                 if given:
@@ -61,7 +67,50 @@ def check_calls(scenario: Scenario, perhaps: Callable[[object, Sequence[str]], s
                 f"{_called(part)}, eligible: a subset of endpoints for each proxy does not go "
                 "with calls yet; leave subset out"
             )
+    _check_plane(scenario)
+    _check_finding(scenario)
     _check_ends(scenario)
+
+
+def _check_plane(scenario: Scenario) -> None:
+    planes = [part for part in scenario.parts if isinstance(part, DataPlane)]
+    if len(planes) > 1:
+        raise ScenarioError(
+            f"there are two data planes, {planes[0].name!r} and {planes[1].name!r}; one is allowed"
+        )
+    if not planes:
+        return
+    if not scenario.called:
+        raise ScenarioError(
+            f"{_called(planes[0])} stands between services that call each other, but there is no "
+            "service that answers: all send their requests on (to=)"
+        )
+    for name in scenario.called:
+        part: Any = scenario[name]
+        if part.proxies > 1:
+            raise ScenarioError(
+                f"{_called(part)}, proxies: is {part.proxies}, but {_called(planes[0])} says how "
+                "many proxies there are; leave proxies out"
+            )
+
+
+def _check_finding(scenario: Scenario) -> None:
+    seen: dict[str, str] = {}
+    for part in scenario.parts:
+        if not isinstance(part, ServiceDiscovery):
+            continue
+        for name in part.services or sorted(scenario.called):
+            if name not in scenario.called:
+                raise ScenarioError(
+                    f"{_called(part)}, services: there is no service {name!r} that answers; there "
+                    f"are: {', '.join(map(repr, sorted(scenario.called)))}"
+                )
+            if name in seen:
+                raise ScenarioError(
+                    f"{_called(part)}, services: {name!r} is found by {seen[name]!r} already; "
+                    "name it in one of them"
+                )
+            seen[name] = part.name
 
 
 def _check_ends(scenario: Scenario) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from . import fitting
 from .errors import ScenarioError, ScenarioFileError
 from .fitting import perhaps
+from .mesh.finding import ServiceDiscovery
+from .mesh.plane import DataPlane
 from .messaging.base import Channel, Subscriber
 from .sources.base import OpenSource, Source
 from .sources.merge import Merge
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Scenario"]
 
-Part = Source | Queue | Handler | Service | Channel | Subscriber
+Part = Source | Queue | Handler | Service | Channel | Subscriber | DataPlane | ServiceDiscovery
 
 
 class Scenario:
@@ -150,11 +152,30 @@ class Scenario:
     def called(self) -> frozenset[str]:
         """The services that are called: all that answer, in a scenario that knows of calls."""
         services = [part for part in self.stations if isinstance(part, Service)]
-        if not any(crew.calls for crew in self.crews) and not any(
-            part.guarded for part in services
-        ):
+        calls = any(crew.calls for crew in self.crews)
+        rules = any(part.guarded for part in services)
+        finding = any(isinstance(part, DataPlane | ServiceDiscovery) for part in self.parts)
+        if not (calls or rules or finding):
             return frozenset()
         return frozenset(part.name for part in services if part.to is None)
+
+    @cached_property
+    def plane(self) -> DataPlane | None:
+        """Where proxies stand, if that is declared."""
+        return next((part for part in self.parts if isinstance(part, DataPlane)), None)
+
+    def finding(self, name: str) -> ServiceDiscovery | None:
+        """Return how callers of service `name` learn of its endpoints; None: they know."""
+        for part in self.parts:
+            if isinstance(part, ServiceDiscovery):
+                named = name in part.services if part.services else name in self.called
+                if named:
+                    return part
+        return None
+
+    def sent_to(self, source: Source) -> set[str]:
+        """Return where the requests of a source may be sent: its own places and further ones."""
+        return _reached(shares(source.to), self._next)
 
     @cached_property
     def crews(self) -> tuple[Handler | Service, ...]:

@@ -226,6 +226,10 @@ def _guards(draw: Draw) -> dict[str, Any]:
         "breaker": st.sampled_from(
             [None, ml.ConsecutiveBreaker(), ml.FailureRateBreaker(per="service")]
         ),
+        "connections": st.sampled_from([None, ml.Connections(protocol="http1", most=2)]),
+        "throttle": st.sampled_from([None, ml.TokenBucket(rate=5.0, burst=2), ml.CoDel()]),
+        "shedding": st.sampled_from([None, ml.AdaptiveConcurrency(), ml.ClientThrottling(k=3.0)]),
+        "faults": st.none() | st.builds(ml.Faults, abort=st.floats(0.1, 1.0), delay=distributions),
         "ejection": st.sampled_from([None, ml.OutlierDetection(), ml.OutlierDetection.grpc()]),
     }
     return draw(_some(some))
@@ -233,7 +237,8 @@ def _guards(draw: Draw) -> dict[str, Any]:
 
 @st.composite
 def parts(draw: Draw) -> Any:
-    kind = draw(st.sampled_from(["open", ml.Users, ml.Merge, ml.Queue, ml.Handler, ml.Service]))
+    kinds = ["open", ml.Users, ml.Merge, ml.Queue, ml.Handler, ml.Service, ml.DataPlane]
+    kind = draw(st.sampled_from([*kinds, ml.ServiceDiscovery]))
     if kind == "open":
         return draw(open_sources())
     if kind is ml.Users:
@@ -242,6 +247,16 @@ def parts(draw: Draw) -> Any:
         sources = draw(st.lists(open_sources(), min_size=1, max_size=3))
         return kind(**draw(_sending()), sources=sources)
     name = draw(_words)
+    if kind is ml.DataPlane:
+        cost = st.none() | distributions | st.floats(0.0, 1.0)
+        return kind(name, proxy=draw(st.sampled_from(["sidecar", "node", "none"])), cost=draw(cost))
+    if kind is ml.ServiceDiscovery:
+        ways = [ml.AtOnce(), ml.Dns(ttl=30.0), ml.ControlPlane(), ml.Gossip(), ml.BlockingQueries()]
+        ways += [ml.EndpointSlices(), ml.HealthChecks(interval=1.0, timeout=0.5)]
+        life, readiness = st.sampled_from([None, ml.PodLife()]), st.sampled_from([ml.Readiness()])
+        return kind(
+            name, by=draw(st.sampled_from(ways)), life=draw(life), readiness=draw(readiness)
+        )
     if kind is ml.Queue:
         return kind(name, **draw(_waiting()))
     work = draw(st.none() | distributions)

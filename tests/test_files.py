@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 import mesh_lab as ml
 from mesh_lab import files
 from mesh_lab.balancing import Balancer
+from mesh_lab.mesh.discovery import Discovery
 from mesh_lab.parts import part
 from mesh_lab.resilience import Breaker, RetryBudget
+from mesh_lab.shedding import Shedder
 from mesh_lab.sources.base import OpenSource, Source
 from mesh_lab.sources.recorded import Recorded
 from tests.any_part import ODD_WORDS, parts
@@ -52,7 +54,7 @@ def test_other_readers_of_yaml_read_the_same_values(text: str, number: float) ->
 def every_kind(base: type) -> set[str]:
     own = {base.__name__: base} if base.__module__.startswith("mesh_lab") else {}
     bases = {Source, OpenSource, Recorded, Balancer, ml.Change, ml.Distribution}
-    bases |= {RetryBudget, Breaker}
+    bases |= {RetryBudget, Breaker, Shedder, Discovery}
     found = {name for name, kind in own.items() if kind not in bases}
     return found.union(*(every_kind(below) for below in base.__subclasses__()))
 
@@ -67,7 +69,8 @@ def test_no_kind_was_forgotten() -> None:
     declared += [ml.JoinGroup, ml.LeaveGroup, ml.CrashMember, ml.Seek]
     declared += [ml.Call, ml.Parallel, ml.Policy, ml.Retries, ml.Hedge]
     declared += [RetryBudget, ml.EnvoyBackoff, ml.GrpcBackoff, ml.Limits, Breaker]
-    declared += [ml.OutlierDetection]
+    declared += [ml.OutlierDetection, ml.Connections, ml.Faults, Shedder]
+    declared += [ml.DataPlane, ml.ServiceDiscovery, Discovery, ml.PodLife, ml.Readiness]
     assert set().union(*map(every_kind, declared)) == set(files.KINDS)
 
 

@@ -19,6 +19,8 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Ledger, Request
+from ..mesh.finding import Finder
+from ..mesh.plane import Plane
 from ..mesh.spans import GraphLedger
 from ..mesh.upstream import Upstream
 from ..messaging.post import Plan, Post, planned
@@ -27,9 +29,10 @@ from ..scenario import Scenario
 from ..sources.base import Arrivals, OpenSource, pick_by
 from ..sources.closed import Loop, Users
 from ..stations.balancers import Balancers
+from ..stations.calls import all_calls
 from ..stations.crew import Hands, Workers
 from ..stations.discipline import waiting_line
-from ..stations.endpoints import Change, Fail, Failures, Recover
+from ..stations.endpoints import Change, Fail, Failures, Recover, Slow
 from ..stations.handler import Handler, To, Work, WorkingFields
 from ..stations.line import Crew, Line, Place
 from ..stations.queue import WaitingFields
@@ -129,6 +132,7 @@ class Assembly:
                     self._at(end, up)
             for time, do in self._plans.get(declared.name, ()):
                 self._at(time, do)
+        self._find()
         for place in self.replicas:
             self._changes(place)
 
@@ -248,6 +252,13 @@ class Assembly:
                 hashed=self._hashed(part),
                 chooser=self._chooser(part),
                 counts_visits=part.name in self.scenario.in_loops,
+                plane=self._plane(part),
+                handshake=self._delay(
+                    part.connections.connect if part.connections else None, part.name, "connect"
+                ),
+                fault_delay=self._delay(
+                    part.faults.delay if part.faults else None, part.name, "held"
+                ),
             )
             upstream.alive = self.alive
             self.replicas.append(upstream)
@@ -269,6 +280,28 @@ class Assembly:
         )
         self.replicas.append(replicas)
         return replicas
+
+    def _plane(self, part: Service) -> Plane | None:
+        declared = self.scenario.plane
+        if declared is None:
+            return None
+        callers: list[tuple[str, Service | None]] = [
+            (source.name, None)
+            for source in self.scenario.sources
+            if part.name in self.scenario.sent_to(source)
+        ]
+        callers += [
+            (caller.name, caller if isinstance(caller, Service) else None)
+            for caller in self.scenario.crews
+            if any(call.service == part.name for call in all_calls(caller.calls))
+        ]
+        return Plane(
+            declared,
+            part,
+            callers,
+            lambda cost, purpose: self._delay(cost, part.name, purpose),
+            self.source_names,
+        )
 
     def _delay(self, delay: Delay, name: str, purpose: str) -> Need | None:
         if delay is None or isinstance(delay, Distribution):
@@ -306,9 +339,19 @@ class Assembly:
 
         return lambda balancers: Chooser(part.name, rule, generator, balancers)
 
+    def _find(self) -> None:
+        """Let the proxies of called services learn of endpoints, where that is declared."""
+        for place in self.replicas:
+            declared = self.scenario.finding(place.name)
+            if declared is not None and isinstance(place, Upstream):
+                Finder(self.clock, declared, place, self.draws, self.alive)
+
     def _changes(self, place: Replicas | Upstream) -> None:
         """Plan what becomes of the endpoints of a service."""
+        found = self.scenario.finding(place.name) is not None
         for change in place.part.changes:
+            if found and not isinstance(change, Slow):
+                continue  # it is the registry's affair
             if isinstance(change, Change):
                 self._plan_change(place, change)
             else:

@@ -9,6 +9,7 @@ from ..clock import Clock
 from ..draws import Drawable, Draws
 from ..ledger import Request
 from ..mesh.calling import Caller, Errands, LiveCall, LivePolicy
+from ..mesh.plane import Plane
 from ..mesh.spans import GraphLedger
 from ..mesh.upstream import Upstream
 from ..resilience.policy import Policy
@@ -88,6 +89,9 @@ class Calls:
         hashed: Callable[[Request], int] | None,
         chooser: Callable[[Balancers], Chooser] | None,
         counts_visits: bool,
+        plane: Plane | None = None,
+        handshake: Need | None = None,
+        fault_delay: Need | None = None,
     ) -> Upstream:
         """Return a service that is called, ready for the calls of sources."""
         made = self.upstreams[part.name] = Upstream(
@@ -103,6 +107,9 @@ class Calls:
             hashed=hashed,
             chooser=chooser,
             counts_visits=counts_visits,
+            plane=plane,
+            handshake=handshake,
+            fault_delay=fault_delay,
         )
         made.entry = self._numbered(LiveCall(made, self._policy(part, part.policy)))
         return made
@@ -131,6 +138,7 @@ class Calls:
                 chance=chance,
                 probability=call.probability,
                 optional=call.optional,
+                caller=caller,
                 way=caller + name.removeprefix(call.service),
             )
         )

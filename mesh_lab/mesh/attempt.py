@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..ledger import IN_FLIGHT, Request
@@ -28,6 +29,10 @@ class Attempt(Request):
         The proxy whose budget it is a retry from; -1: none.
     passed : int
         What the breaker said when it let it in.
+    connection, pool, held
+        What carries it; where it waits for a connection; what holds it back on purpose.
+    let_in, inside : float
+        When the door of its proxy, and that of its endpoint, has let it in.
     result : int
         What the caller saw of it; `IN_FLIGHT` as long as it waits.
     timed : bool
@@ -42,6 +47,11 @@ class Attempt(Request):
     sender: int = -1
     holds: int = -1
     passed: int = 0
+    connection: Any = None
+    pool: Any = None
+    held: Any = None
+    let_in: float = math.nan
+    inside: float = math.nan
     timed: bool = False
     alarm: Any = None
     last: bool = False

@@ -114,6 +114,8 @@ class LiveCall:
         How likely it does.
     optional : bool
         Whether its failure is none of its caller.
+    caller : str
+        Who makes it; of the entry, by which sources call, it is empty.
     way : str
         What is added to the name of the way that led to its caller.
     """
@@ -127,6 +129,7 @@ class LiveCall:
         probability: float = 1.0,
         optional: bool = False,
         way: str = "",
+        caller: str = "",
     ) -> None:
         self.callee = callee
         self.policy = policy
@@ -134,6 +137,7 @@ class LiveCall:
         self.probability = probability
         self.optional = optional
         self.way = way
+        self.caller = caller
         self.number = -1  # among all calls that are declared; see `Deadlines`
         self.each: Deadlines | None = None
         self.whole: Deadlines | None = None

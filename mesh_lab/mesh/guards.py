@@ -1,8 +1,8 @@
 """What one proxy guards a service with: its retry budget, limits, breakers and ejections.
 
 The rules are kernels of `mesh_lab.resilience`; here they meet the attempts.  Before an attempt is
-sent: a breaker of the whole service lets it in or not (``open``), then the limits (``overflow``);
-after the balancer has picked, the breaker of that endpoint.  When it is over: limits, budget,
+sent: a breaker of the whole service lets it in or not (``open``); when the balancer has picked, the
+limits (``overflow``) and the breaker of that endpoint do.  When it is over: limits, budget,
 ejection and breaker are told, in this order, what the proxy has seen of it:
 
 ======================================================  ===================
@@ -38,7 +38,7 @@ from ..resilience import (
     sweeping,
 )
 from ..resilience import limits as limiting
-from ..resilience.limits import REQUESTS, RETRIES
+from ..resilience.limits import CONNECTIONS, PENDING, REQUESTS, RETRIES
 from ..stations.service import Service
 from .attempt import Attempt
 
@@ -70,15 +70,15 @@ class Guards:
 
     Attributes
     ----------
-    active : int
-        The attempts that are under way.
+    active, pending : int
+        The attempts that are under way, and that wait for a connection.
     """
 
     def __init__(
         self, part: Service, chances: Callable[[str], Chance], sweeps: Iterator[float]
     ) -> None:
         make, n = Lists(), len(part.ever)
-        self.active = 0
+        self.active = self.pending = 0
         self.endpoints = n
         self._sweeps = sweeps
         self.limits = None if part.limits is None else part.limits.state(1, make)
@@ -99,29 +99,29 @@ class Guards:
 
     # -- before an attempt -----------------------------------------------------------------------
 
-    def admit(self, attempt: Attempt, now: float) -> int:
-        """Let an attempt in, 0, or say as what it ends."""
+    def admit(self, attempt: Attempt, now: float) -> bool:
+        """Ask the breaker of the service."""
         attempt.passed = 0
         if self.breaker is not None and not self.each:
             attempt.passed = circuit.admits(self.breaker, 0, now)
-            if not attempt.passed:
-                return OPEN
-        if self.limits is not None and not limiting.take(self.limits, 0, REQUESTS):
-            self._take_back(attempt, 0, now)
-            return OVERFLOW
-        return 0
-
-    def admit_to(self, attempt: Attempt, endpoint: int, now: float) -> bool:
-        """Ask the breaker of the endpoint that was picked."""
-        if self.breaker is not None and self.each:
-            attempt.passed = circuit.admits(self.breaker, endpoint, now)
             return attempt.passed > 0
         return True
 
+    def admit_to(self, attempt: Attempt, endpoint: int, now: float) -> int:
+        """Let an attempt go to the endpoint that was picked, 0, or say as what it ends."""
+        if self.limits is not None and not limiting.take(self.limits, 0, REQUESTS):
+            return OVERFLOW
+        if self.breaker is not None and self.each:
+            attempt.passed = circuit.admits(self.breaker, endpoint, now)
+            if not attempt.passed:
+                if self.limits is not None:
+                    limiting.give(self.limits, 0, REQUESTS)
+                return OPEN
+        self.active += 1
+        return 0
+
     def dismiss(self, attempt: Attempt, now: float) -> None:
-        """Take back that an attempt was let in: it goes nowhere."""
-        if self.limits is not None:
-            limiting.give(self.limits, 0, REQUESTS)
+        """Take back that the breaker of the service let an attempt in: it goes nowhere."""
         if not self.each:
             self._take_back(attempt, 0, now)
 
@@ -159,6 +159,35 @@ class Guards:
         at = endpoint if self.each else 0
         return circuit.cancelled(self.breaker, at, now, attempt.passed) == 1 and self.each
 
+    # -- connections -----------------------------------------------------------------------------
+
+    def may_connect(self) -> bool:
+        """Whether there may be one connection more."""
+        return self.limits is None or limiting.room(self.limits, 0, CONNECTIONS) == 1
+
+    def connected(self) -> None:
+        """Count a connection, also one that is beyond the limit."""
+        if self.limits is not None:
+            self.limits.held[CONNECTIONS] += 1
+
+    def disconnected(self) -> None:
+        """Count one connection less."""
+        if self.limits is not None:
+            limiting.give(self.limits, 0, CONNECTIONS)
+
+    def may_wait(self) -> bool:
+        """Let one more wait for a connection, if it may."""
+        if self.limits is not None and not limiting.take(self.limits, 0, PENDING):
+            return False
+        self.pending += 1
+        return True
+
+    def waited(self) -> None:
+        """Let one wait no more."""
+        self.pending -= 1
+        if self.limits is not None:
+            limiting.give(self.limits, 0, PENDING)
+
     # -- retries ---------------------------------------------------------------------------------
 
     def first(self, now: float) -> None:
@@ -169,7 +198,7 @@ class Guards:
     def may_retry(self, now: float) -> bool:
         """Take a retry out of the budget, if there is one left."""
         if self.budget is not None:
-            return budget.may_retry(self.budget, 0, now, self.active, 0) == 1
+            return budget.may_retry(self.budget, 0, now, self.active, self.pending) == 1
         if self._retries is not None:
             return limiting.take(self._retries, 0, RETRIES) == 1
         return True

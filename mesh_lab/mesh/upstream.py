@@ -13,16 +13,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
 
 from ..balancing.eligible import choose_pool
-from ..balancing.rule import OWN_DRAWS, Lists
-from ..balancing.zones import ZoneAware
 from ..clock import CHANGE, COMPLETION, HOP, Alarm, Clock
 from ..draws import Draws
-from ..ledger import CANCELLED, OK, OPEN, UNAVAILABLE, Request
+from ..ledger import (
+    CANCELLED,
+    CRASHED,
+    FAILED,
+    LIMITED,
+    OK,
+    OPEN,
+    OVERFLOW,
+    SHED,
+    UNAVAILABLE,
+    Request,
+)
 from ..stations.balancers import Balancers
+from ..stations.connections import Connections
 from ..stations.endpoints import Change, Drain, Fail, Join, Leave, Recover, Slow
 from ..stations.line import Line, Place, Release, count_visit
 from ..stations.replicas import Chances, Ticket, shut
@@ -30,104 +38,13 @@ from ..stations.service import Service
 from ..stations.sight import Chooser
 from .attempt import Attempt
 from .calling import Caller, LiveCall
-from .guards import Guards
+from .doors import Door
+from .plane import Plane
+from .pools import Connection, Pool
+from .proxy import Proxy
 from .spans import GraphLedger
 
-__all__ = ["Proxy", "Upstream", "alone"]
-
-
-class Proxy:
-    """One caller's way to a service: its balancer, and what it knows of the endpoints.
-
-    Parameters
-    ----------
-    number : int
-        Which of the service's proxies it is.
-    """
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        number: int,
-        draws: Draws,
-        chooser: Callable[[Balancers], Chooser] | None,
-    ) -> None:
-        part = upstream.part
-        self.number = number
-        self.clock = upstream.clock
-        own = iter(draws.column("uniform", part.name, "own", str(number) if number else ""))
-        self.balancers = Balancers(alone(part, number), Lists(), own)
-        self.view = self.balancers.view
-        self.chooser = chooser(self.balancers) if chooser is not None else None
-        self.guards: Guards | None = None
-        if any((part.budget, part.limits, part.breaker, part.ejection)):
-            sweeps = iter(draws.column("uniform", part.name, "sweep", str(number)))
-            self.guards = Guards(part, upstream.chances, sweeps)
-        self.arranged(0.0)
-
-    def arranged(self, now: float) -> None:
-        """Take the pools and the state that there are now."""
-        self.routes = self.balancers.routes
-        self.plain = self.routes.plain == 1
-        state = self.state = self.balancers.state
-        self.settle(now)
-        self.pick: Any = getattr(state, "pick", None)
-        self.sent: Any = getattr(state, "sent", None)
-        self.told: Any = getattr(state, "answered", None)
-        self.arrived: Any = getattr(state, "arrived", None)
-        self.departed: Any = getattr(state, "left", None)
-
-    def settle(self, now: float) -> None:
-        """Schedule the alarms that the rule has asked for, and keep its own draws in supply."""
-        view = self.view
-        for k in range(view.alarms[0]):
-            delay = max(view.alarm_times[k] - now, 0.0)
-            self.clock.schedule(Alarm(self._ring, view.alarm_codes[k]), CHANGE, delay)
-        view.alarms[0] = 0
-        if view.cursor[0]:
-            self.balancers.supply(OWN_DRAWS)
-
-    def _ring(self, alarm: Alarm) -> None:
-        now = self.clock.env.now
-        self.state.alarm(self.state, self.view, alarm.subject, now)
-        self.settle(now)
-
-    def answered(
-        self, attempt: Attempt, outcome: int, now: float, there: int, worked: float
-    ) -> None:
-        """Take an attempt off the outstanding ones; tell the balancer, and the guards."""
-        endpoint, _, sent = attempt.ticket
-        self.view.outstanding[endpoint] -= 1
-        if self.told is not None:
-            ok = 1 if outcome == OK else 0
-            self.told(self.state, self.view, 0, endpoint, now, now - sent, ok, there, worked)
-            self.settle(now)
-        if self.guards is not None:
-            if outcome == CANCELLED:
-                changed = self.guards.cancelled(attempt, endpoint, now)
-            else:
-                changed = self.guards.ended(attempt, endpoint, now, outcome)
-            if changed:
-                self._wake_at(self.guards.opened_until(endpoint), now)
-                self.clock.agenda.append((self.rearrange, None))
-
-    def _wake_at(self, time: float, now: float) -> None:
-        if time > now:
-            self.clock.schedule(Alarm(self._woken), CHANGE, time - now)
-
-    def _woken(self, alarm: Alarm) -> None:
-        self.rearrange(None)
-        self.clock.drain()
-
-    def rearrange(self, _: object) -> None:
-        """Make the pools anew, if other endpoints than before are barred."""
-        assert self.guards is not None
-        now = self.clock.env.now
-        barred = self.guards.barred(now)
-        if barred != self.balancers.barred:
-            self.balancers.barred = barred
-            self.balancers.arrange(now)
-            self.arranged(now)
+__all__ = ["Upstream"]
 
 
 class Upstream:
@@ -147,7 +64,16 @@ class Upstream:
         The hash of a request's key.
     chooser : callable, optional
         Makes the `Chooser` of a user's function.
-    entry : callable
+    plane : Plane, optional
+        Where its callers' proxies stand, and what the ways cost.
+    handshake : callable, optional
+        Seconds that the connection takes which is opened for an attempt.
+    fault_delay : callable, optional
+        Seconds for which an attempt is held back on purpose.
+
+    Attributes
+    ----------
+    entry : LiveCall
         What is declared of the calls that sources make here.
     """
 
@@ -168,6 +94,9 @@ class Upstream:
         hashed: Callable[[Request], int] | None = None,
         chooser: Callable[[Balancers], Chooser] | None = None,
         counts_visits: bool = False,
+        plane: Plane | None = None,
+        handshake: Callable[[Request], float] | None = None,
+        fault_delay: Callable[[Request], float] | None = None,
     ) -> None:
         self.name = part.name
         self.clock = clock
@@ -185,8 +114,22 @@ class Upstream:
         self._back = back
         self._hashed = hashed
         self.chances: Chances = chances
-        self.proxies = [Proxy(self, number, draws, chooser) for number in range(part.proxies)]
+        self.plane = plane
+        self._handshake = handshake
+        zones: list[str | None] = [None] * part.proxies if plane is None else [*plane.zones]
+        self.proxies = [
+            Proxy(self, number, draws, chooser, zone) for number, zone in enumerate(zones)
+        ]
         self.alive: Callable[[], bool] = lambda: True
+        self.throttle = Door(part.throttle, len(self.proxies)) if part.throttle else None
+        self.shedding = Door(part.shedding, len(self.lines)) if part.shedding else None
+        self._draw_throttle, self._draw_shedding = chances("throttle"), chances("shedding")
+        faults = part.faults
+        self._abort = chances("abort") if faults is not None and faults.abort > 0.0 else None
+        self._abort_share = faults.abort if faults is not None else 0.0
+        self._delayed = chances("delayed") if fault_delay is not None else None
+        self._delay_share = faults.delayed if faults is not None else 0.0
+        self._fault_delay = fault_delay
         if part.ejection is not None:
             interval = part.ejection.interval
             self.clock.schedule(Alarm(self._sweep, interval), CHANGE, interval)
@@ -203,6 +146,7 @@ class Upstream:
             line.way = self
             line.speed = endpoint.speed
             line.skips = self.notices
+            line.drops = self._drops if self.shedding is not None else None
             if self._oracle:
                 line.knows_work = True
 
@@ -228,18 +172,56 @@ class Upstream:
     # -- attempts --------------------------------------------------------------------------------
 
     def send(self, attempt: Attempt, now: float) -> None:
-        """Send `attempt` to an endpoint."""
-        number = 0 if self._proxy is None else int(self._proxy(attempt) * len(self.proxies))
+        """Send `attempt` to an endpoint, unless something is to go wrong with it first."""
+        if self._delayed is not None and self._delayed(attempt) < self._delay_share:
+            assert self._fault_delay is not None
+            self.ledger.send(attempt, self.station, -1, now)
+            attempt.held = Alarm(self._held, attempt)
+            self.on_the_way += 1
+            self.clock.schedule(attempt.held, HOP, self._fault_delay(attempt))
+        else:
+            self._send_on(attempt, now)
+
+    def _held(self, alarm: Alarm) -> None:
+        attempt = alarm.subject
+        self.on_the_way -= 1
+        if attempt is not None:
+            attempt.held = None
+            self._send_on(attempt, self.clock.env.now)
+            self.clock.drain()
+
+    def _send_on(self, attempt: Attempt, now: float) -> None:
+        if self._abort is not None and self._abort(attempt) < self._abort_share:
+            self._refuse(attempt, FAILED, now)
+            return
+        number = self._proxy_of(attempt)
         proxy = self.proxies[number]
-        guards = proxy.guards
         attempt.sender = number
-        if guards is not None:
-            if not attempt.visit:
-                guards.first(now)
-            refused = guards.admit(attempt, now)
-            if refused:
-                self._refuse(attempt, refused, now)
+        if proxy.guards is not None and not attempt.visit:
+            proxy.guards.first(now)
+        if self.throttle is not None:
+            if not self.throttle.admits(number, attempt, now, self._draw_throttle(attempt)):
+                self._refuse(attempt, LIMITED, now)
                 return
+            attempt.let_in = now
+        if proxy.guards is not None and not proxy.guards.admit(attempt, now):
+            self._forget(attempt, now)
+            self._refuse(attempt, OPEN, now)
+            return
+        if self.part.connections is not None:
+            self._connect(self.part.connections, attempt, proxy, now)
+            return
+        endpoint = self._pick(attempt, proxy, now)
+        if endpoint >= 0 and self._admitted(attempt, proxy, endpoint, now):
+            self._go(attempt, proxy, endpoint, now)
+
+    def _proxy_of(self, attempt: Attempt) -> int:
+        if self.plane is not None:
+            return self.plane.number(attempt)
+        return 0 if self._proxy is None else int(self._proxy(attempt) * len(self.proxies))
+
+    def _pick(self, attempt: Attempt, proxy: Proxy, now: float) -> int:
+        """Return the endpoint that the balancer picks; -1 if the attempt has ended instead."""
         view = proxy.view
         if proxy.plain:
             pool = 0 if view.size[0] else -1
@@ -247,43 +229,183 @@ class Upstream:
             level, zone = self._level(attempt), self._zone(attempt)
             pool = choose_pool(proxy.routes, view, 0, level, zone)
         if pool < 0:
-            if guards is not None:
-                guards.dismiss(attempt, now)
-            self._refuse(attempt, UNAVAILABLE, now)
-            return
+            self._dismiss(attempt, proxy, UNAVAILABLE, now)
+            return -1
         if self._oracle:
             view.job[0] = self.lines[0].crews[0].need(attempt)
         if proxy.chooser is not None:
-            endpoint = proxy.chooser.pick(pool, attempt, now)
+            endpoint: int = proxy.chooser.pick(pool, attempt, now)
         else:
             uniforms = self._uniforms
             for k, chance in enumerate(self._chances):
                 uniforms[k] = chance(attempt)
             key = 0 if self._hashed is None else self._hashed(attempt)
             endpoint = proxy.pick(proxy.state, view, pool, uniforms, now, key)
-        if guards is not None:
-            if not guards.admit_to(attempt, endpoint, now):
-                guards.dismiss(attempt, now)
-                self._refuse(attempt, OPEN, now)
-                return
-            guards.active += 1
-            if attempt.passed > 1 and guards.each:  # the probe: nobody else goes there now
-                self.clock.agenda.append((proxy.rearrange, None))
+        return endpoint
+
+    def _admitted(self, attempt: Attempt, proxy: Proxy, endpoint: int, now: float) -> bool:
+        """Ask the guards about the endpoint; False if the attempt has ended."""
+        guards = proxy.guards
+        if guards is None:
+            return True
+        refused = guards.admit_to(attempt, endpoint, now)
+        if refused:
+            self._dismiss(attempt, proxy, refused, now)
+            return False
+        if attempt.passed > 1 and guards.each:  # the probe: nobody else goes there now
+            self.clock.agenda.append((proxy.rearrange, None))
+        return True
+
+    def _go(
+        self,
+        attempt: Attempt,
+        proxy: Proxy,
+        endpoint: int,
+        now: float,
+        connection: Connection | None = None,
+    ) -> None:
+        """Let an attempt go to an endpoint, over a connection if there are some."""
+        view = proxy.view
         view.outstanding[endpoint] += 1
-        attempt.ticket = Ticket(endpoint, number, now)
+        attempt.ticket = Ticket(endpoint, proxy.number, now)
         if proxy.sent is not None:
             proxy.sent(proxy.state, view, 0, endpoint, now)
         if view.alarms[0] or view.cursor[0]:
             proxy.settle(now)
-        self.ledger.send(attempt, self.station, endpoint, now)
-        if self._forward is None:
-            self.lines[endpoint].reach(attempt, now)
+        if attempt.call < 0:
+            self.ledger.send(attempt, self.station, endpoint, now)
+        else:
+            self.ledger.endpoint[attempt.call] = endpoint  # it has waited for a connection
+        if self.throttle is not None:
+            held = self.throttle.hold(proxy.number)
+            self.throttle.drops(proxy.number, now, 0.0)
+        seconds = self._there(attempt, endpoint)
+        if self.throttle is not None and held > 0.0:
+            seconds = held + (seconds or 0.0)
+        if connection is not None:
+            connection.streams += 1
+            attempt.connection = connection
+            if connection.ready > now or connection.declared:
+                seconds = (seconds or 0.0) + max(connection.ready - now, 0.0)
+        if seconds is None:
+            self._enter(attempt, endpoint, now)
             return
         self.on_the_way += 1
-        self.clock.schedule(Alarm(self._reach, attempt), HOP, self._forward(attempt))
+        self.clock.schedule(Alarm(self._reach, attempt), HOP, seconds)
+
+    def _there(self, attempt: Attempt, endpoint: int) -> float | None:
+        """Return the seconds of the way there; None where none are declared."""
+        seconds = None if self._forward is None else self._forward(attempt)
+        if self.plane is not None:
+            more = self.plane.there(attempt, endpoint)
+            if more is not None:
+                seconds = more + (seconds or 0.0)
+        return seconds
+
+    # -- connections -----------------------------------------------------------------------------
+
+    def _connect(self, part: Connections, attempt: Attempt, proxy: Proxy, now: float) -> None:
+        """Send an attempt over a connection, or let it wait for one."""
+        endpoint = -1
+        if part.balance == "request":
+            endpoint = self._pick(attempt, proxy, now)
+            if endpoint < 0 or not self._admitted(attempt, proxy, endpoint, now):
+                return
+        pool = proxy.pool(endpoint)
+        connection = None if pool.waiting else pool.free(now)
+        if connection is None and self._may_open(pool, proxy, now):
+            if part.balance == "connection":
+                endpoint = self._pick(attempt, proxy, now)
+                if endpoint < 0 or not self._admitted(attempt, proxy, endpoint, now):
+                    return
+            self._opened(proxy)
+            seconds = 0.0 if self._handshake is None else self._handshake(attempt)
+            connection = pool.connect(endpoint, seconds, now)
+            connection.declared = self._handshake is not None
+        elif connection is not None and part.balance == "connection":
+            endpoint = connection.endpoint
+            if not self._admitted(attempt, proxy, endpoint, now):
+                return
+        if connection is not None:
+            self._go(attempt, proxy, endpoint, now, connection)
+        elif proxy.guards is None or proxy.guards.may_wait():
+            self.ledger.send(attempt, self.station, endpoint, now)
+            attempt.pool = pool
+            pool.waiting.append(attempt)
+        else:
+            self._dismiss(attempt, proxy, OVERFLOW, now)
+
+    def _may_open(self, pool: Pool, proxy: Proxy, now: float) -> bool:
+        # an endpoint without any connection always gets its first one, as in Envoy
+        # (recalled, not checked)
+        if not pool.may_open(now):
+            return False
+        return proxy.guards is None or not pool.open or proxy.guards.may_connect()
+
+    def _opened(self, proxy: Proxy) -> None:
+        if proxy.guards is not None:
+            proxy.guards.connected()
+
+    def _release(self, attempt: Attempt, now: float, *, broken: bool) -> None:
+        """Let an attempt leave its connection; the next that waits takes it, on the agenda."""
+        connection, attempt.connection = attempt.connection, None
+        if connection is None or self.part.connections is None:
+            return
+        proxy = self.proxies[attempt.sender]
+        of = connection.endpoint if self.part.connections.balance == "request" else -1
+        pool = proxy.pool(of)
+        before = len(pool.open)
+        pool.release(connection, now, broken=broken)
+        if proxy.guards is not None and len(pool.open) < before:
+            proxy.guards.disconnected()
+        if pool.waiting:
+            self.clock.agenda.append((self._next_waiting, (proxy, pool, of)))
+
+    def _next_waiting(self, where: tuple[Proxy, Pool, int]) -> None:
+        proxy, pool, endpoint = where
+        now = self.clock.env.now
+        while pool.waiting:
+            connection = pool.free(now)
+            attempt = pool.waiting[0]
+            opens = connection is None and self._may_open(pool, proxy, now)
+            if connection is None and not opens:
+                return
+            pool.waiting.popleft()
+            attempt.pool = None
+            if proxy.guards is not None:
+                proxy.guards.waited()
+            if connection is not None:
+                endpoint = connection.endpoint
+            elif endpoint < 0:
+                endpoint = self._pick(attempt, proxy, now)
+            if endpoint < 0 or (where[2] < 0 and not self._admitted(attempt, proxy, endpoint, now)):
+                continue
+            if connection is None:
+                self._opened(proxy)
+                seconds = 0.0 if self._handshake is None else self._handshake(attempt)
+                connection = pool.connect(endpoint, seconds, now)
+                connection.declared = self._handshake is not None
+            self._go(attempt, proxy, endpoint, now, connection)
+
+    def _dismiss(self, attempt: Attempt, proxy: Proxy, outcome: int, now: float) -> None:
+        """End an attempt that its proxy had let in, but could not send."""
+        if proxy.guards is not None:
+            proxy.guards.dismiss(attempt, now)
+        self._forget(attempt, now)
+        self._refuse(attempt, outcome, now)
+
+    def _forget(self, attempt: Attempt, now: float) -> None:
+        """Tell the door of the proxy that an attempt was not sent after all."""
+        if self.throttle is not None:
+            self.throttle.gone(attempt.sender, now, begun=False)
 
     def _refuse(self, attempt: Attempt, outcome: int, now: float) -> None:
-        self.ledger.not_sent(attempt, self, outcome, now)
+        if attempt.call < 0:
+            self.ledger.not_sent(attempt, self, outcome, now)
+        else:  # it has waited for a connection
+            self.ledger.close(attempt.call, outcome, now)
+            self.ledger.back(attempt, outcome, now)
+            self.ledger.gone()
         self.clock.agenda.append((self.ledger.answered, attempt))
 
     def _reach(self, alarm: Alarm) -> None:
@@ -293,16 +415,88 @@ class Upstream:
             self.ledger.close(attempt.call, CANCELLED, now)
             self.ledger.end(attempt, CANCELLED)
         else:
-            self.lines[attempt.ticket.endpoint].reach(attempt, now)
+            self._enter(attempt, attempt.ticket.endpoint, now)
         if self.clock.agenda:
             self.clock.drain()
+
+    def _enter(self, attempt: Attempt, endpoint: int, now: float) -> None:
+        """Let an attempt come to its endpoint, through its door if it has one."""
+        if self.shedding is None or self.lines[endpoint].down:
+            self.lines[endpoint].reach(attempt, now)
+        elif not self.shedding.admits(endpoint, attempt, now, self._draw_shedding(attempt)):
+            self.ledger.close(attempt.call, SHED, now)
+            self.answered(attempt, attempt.ticket, SHED, now, None, inside=False, ends=True)
+        else:
+            attempt.inside = now
+            held = self.shedding.hold(endpoint)
+            if held > 0.0:
+                self.on_the_way += 1
+                self.clock.schedule(Alarm(self._let_go, attempt), HOP, held)
+            else:
+                self.lines[endpoint].reach(attempt, now)
+
+    def _let_go(self, alarm: Alarm) -> None:
+        attempt, now = alarm.subject, self.clock.env.now
+        self.on_the_way -= 1
+        self.lines[attempt.ticket.endpoint].reach(attempt, now)
+        self.clock.drain()
+
+    def _drops(self, request: Request, now: float) -> bool:
+        """Ask the door of an endpoint whether it drops a request that would be started."""
+        assert isinstance(request, Attempt)
+        assert self.shedding is not None
+        waited = now - self.ledger.arrival[request.call]
+        dropped = self.shedding.drops(request.ticket.endpoint, now, waited)
+        if dropped:
+            request.inside = math.nan
+        return dropped
+
+    def _out(self, attempt: Attempt, endpoint: int, outcome: int, now: float) -> None:
+        """Tell the door of an endpoint that an attempt has left."""
+        if self.shedding is None or attempt.inside != attempt.inside:
+            return
+        begun = self.ledger.start[attempt.call] == self.ledger.start[attempt.call]
+        if begun and outcome in (OK, FAILED):
+            self.shedding.ended(endpoint, now, now - attempt.inside, ok=outcome == OK)
+        else:
+            self.shedding.gone(endpoint, now, begun=begun)
 
     def leave(self, attempt: Attempt, result: int, now: float) -> None:
         """Close the stream of `attempt`, whose caller does not wait for it any more."""
         self.ledger.back(attempt, result, now)
-        self.proxies[attempt.sender].answered(attempt, result, now, 0, math.nan)
+        if attempt.held is not None:  # held back on purpose
+            attempt.held.subject = None
+            attempt.held = None
+            self.ledger.close(attempt.call, CANCELLED, now)
+            self.ledger.gone()
+            return
+        proxy = self.proxies[attempt.sender]
+        if attempt.pool is not None:  # it waits for a connection
+            attempt.pool.waiting.remove(attempt)
+            attempt.pool = None
+            if proxy.guards is not None:
+                proxy.guards.waited()
+                proxy.guards.dismiss(attempt, now)
+            self._forget(attempt, now)
+            self.ledger.close(attempt.call, CANCELLED, now)
+            self.ledger.gone()
+            return
+        proxy.answered(attempt, result, now, 0, math.nan)
+        self._told(attempt, result, now)
+        one_at_a_time = self.part.connections is not None and self.part.connections.carries == 1
+        self._release(attempt, now, broken=one_at_a_time)
         if self.stops:
             self.clock.agenda.append((self._stop, attempt))
+
+    def _told(self, attempt: Attempt, result: int, now: float) -> None:
+        """Tell the door of the proxy how an attempt has ended."""
+        if self.throttle is None:
+            return
+        if result == CANCELLED:
+            self.throttle.gone(attempt.sender, now, begun=True)
+        else:
+            latency = now - attempt.let_in
+            self.throttle.ended(attempt.sender, now, latency, ok=result == OK)
 
     def _stop(self, attempt: Attempt) -> None:
         call = attempt.call
@@ -342,6 +536,7 @@ class Upstream:
         assert onward is None
         endpoint = ticket.endpoint
         there, worked = 0, math.nan
+        self._out(request, endpoint, outcome, now)
         if self._oracle and inside:
             there = self._left(request, endpoint, now)
         if request.left:
@@ -350,7 +545,12 @@ class Upstream:
         proxy = self.proxies[ticket.balancer]
         if proxy.told is not None:
             worked = now - self.ledger.start[request.call]
-        if self._back is None:
+        seconds = None if self._back is None else self._back(request)
+        if self.plane is not None:
+            more = self.plane.back(request, endpoint)
+            if more is not None:
+                seconds = more + (seconds or 0.0)
+        if seconds is None:
             self._back_at(request, outcome, now, there, worked)
             return
         self.on_the_way += 1
@@ -360,7 +560,7 @@ class Upstream:
             self._back_at(request, outcome, self.clock.env.now, there, worked)
             self.clock.drain()
 
-        self.clock.schedule(Alarm(land), COMPLETION, self._back(request))
+        self.clock.schedule(Alarm(land), COMPLETION, seconds)
 
     def _left(self, request: Request, endpoint: int, now: float) -> int:
         there = 0
@@ -382,6 +582,8 @@ class Upstream:
         """Take the response, unless the caller has left meanwhile."""
         if not attempt.left:
             self.proxies[attempt.sender].answered(attempt, outcome, now, there, worked)
+            self._told(attempt, outcome, now)
+            self._release(attempt, now, broken=outcome in (UNAVAILABLE, CRASHED))
         self.ledger.end(attempt, outcome)
 
     # -- retries -----------------------------------------------------------------------------------
@@ -421,7 +623,7 @@ class Upstream:
         if isinstance(change, Fail | Leave):
             shut([line], now)
         elif isinstance(change, Recover) and number in balancers.known:
-            self._speed(number, self.part.ever[number].speed)
+            self.restore(number)
             line.reopen(now)
         for proxy in self.proxies:
             if proxy.guards is not None:
@@ -433,17 +635,10 @@ class Upstream:
             proxy.balancers.change(change, now)
             proxy.arranged(now)
 
+    def restore(self, number: int) -> None:
+        """Let an endpoint have the speed again that it was declared with."""
+        self._speed(number, self.part.ever[number].speed)
+
     def _speed(self, number: int, speed: float) -> None:
         self.lines[number].speed = speed
         self._capacity[number] = self.part.workers * speed
-
-
-def alone(part: Service, number: int) -> Service:
-    """Return the service as one of its proxies sees it: as if there were no other."""
-    if part.proxies == 1:
-        return part
-    eligible = part.eligible
-    if isinstance(eligible.zones, ZoneAware):
-        home = eligible.zones.proxy_zones[number]
-        eligible = replace(eligible, zones=replace(eligible.zones, proxy_zones=(home,)))
-    return replace(part, proxies=1, eligible=eligible)

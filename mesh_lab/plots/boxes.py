@@ -99,6 +99,8 @@ def numbers(part: Part, words: Words = duration) -> list[str]:
         return [_count(part.workers, "worker"), *_working(part, part.work, words)]
     if isinstance(part, Channel | Subscriber):
         return _declared(part, words)
+    if not isinstance(part, Service):
+        return []
     lines = [_count(part.workers, "worker")]
     if not part.is_line:
         what = "endpoint" if part.endpoints else "replica"

@@ -40,8 +40,9 @@ Failure = Literal[
     "limited",
     "shed",
 ]
-# what an attempt may end as that another attempt might mend.  Not `overflow`: Envoy does not try
-# again what its own circuit breaker has refused (retry_state_impl.cc)
+# what an attempt may end as that another attempt might mend, and Envoy's ``5xx`` covers.  Not
+# `overflow`, `open` and `limited`: what a proxy refuses by its own rules it does not try again
+# (Envoy: retry_state_impl.cc)
 FAILURES: tuple[Failure, ...] = (
     "rejected",
     "dropped",
@@ -50,6 +51,7 @@ FAILURES: tuple[Failure, ...] = (
     "crashed",
     "unavailable",
     "timeout",
+    "shed",
 )
 MOST_TRIES = 1000
 
@@ -64,7 +66,8 @@ class Retries:
         How many attempts may follow the first (Envoy's ``num_retries``; gRPC's ``maxAttempts``
         counts the first, too).
     on : tuple of str
-        After which results; by default after every failure but ``overflow``.
+        After which results; by default after every failure but ``overflow``, ``open`` and
+        ``limited``.
     backoff : Backoff, EnvoyBackoff or GrpcBackoff, optional
         The pause before each; without one, the next attempt is sent at once.
 

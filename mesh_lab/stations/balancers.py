@@ -6,7 +6,7 @@ All engines use this; it is told of changes, and arranges pools and states anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -109,6 +109,19 @@ class Balancers:
         else:
             return
         self.arrange(now)
+
+    def believe(self, endpoints: Sequence[tuple[int, bool]], now: float) -> None:
+        """Know these endpoints, by number and whether each is healthy, and no others."""
+        known: dict[int, Known] = {}
+        for number, healthy in endpoints:
+            old = self.known.get(number)
+            fresh = old is None or (healthy and not old.healthy)
+            # whoever is there from the beginning does not warm up
+            since = now if now > 0.0 else -math.inf
+            if old is None:
+                old = _known(number, self.part.ever[number], since)
+            known[number] = replace(old, healthy=healthy, since=since if fresh else old.since)
+        self.known = known
 
     def arrange(self, now: float) -> None:
         """Make pools, routes and the rule's state for the endpoints that are known now."""

@@ -21,7 +21,17 @@ from typing import Any, Literal, Protocol
 
 from ..clock import EXPIRY, Alarm, Clock
 from ..errors import Deadlock
-from ..ledger import CANCELLED, CRASHED, DROPPED, EXPIRED, REJECTED, UNAVAILABLE, Ledger, Request
+from ..ledger import (
+    CANCELLED,
+    CRASHED,
+    DROPPED,
+    EXPIRED,
+    REJECTED,
+    SHED,
+    UNAVAILABLE,
+    Ledger,
+    Request,
+)
 from .discipline import Waiting
 
 __all__ = ["Crew", "Line", "Overflow", "Place", "Release"]
@@ -153,6 +163,8 @@ class Line:
         self.producers: deque[tuple[Request, Release | None]] = deque()
         self.down = False
         self.skips = False  # whether it does not start those whose callers have left
+        # whether one whose service would start is dropped instead
+        self.drops: Callable[[Request, float], bool] | None = None
         self.way: Way | None = None  # the balancers in front, if there are any
         self.speed = 1.0  # seconds of work done in a second
         self._arrivals = 0
@@ -195,7 +207,10 @@ class Line:
         for crew in self.crews:
             if crew.free > 0 and not (self.limits_total and in_all >= self.room):
                 self._welcome(request, now)
-                crew.start(request, now)
+                if self.drops is not None and self.drops(request, now):
+                    self._turn_away(request, SHED, now, inside=True)
+                else:
+                    crew.start(request, now)
                 return True
         if in_all >= self.room:
             return False
@@ -242,6 +257,9 @@ class Line:
                 self._stop_timer(request)
             if request.left and self.skips:
                 self._turn_away(request, CANCELLED, now, inside=True)
+                continue
+            if self.drops is not None and self.drops(request, now):
+                self._turn_away(request, SHED, now, inside=True)
                 continue
             crew.start(request, now)
 

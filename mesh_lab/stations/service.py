@@ -18,7 +18,10 @@ from ..balancing.eligible import Eligible, check_eligible
 from ..distributions import Distribution
 from ..parts import Count, Name, field, part
 from ..resilience import Breaker, Limits, OutlierDetection, Policy, RetryBudget
+from ..shedding import Shedder
+from .connections import Connections
 from .endpoints import Change, Drain, Endpoint, Failures, Join, Leave
+from .faults import Faults
 from .handler import Work, WorkingFields
 from .queue import WaitingFields
 
@@ -70,6 +73,15 @@ class Service(WaitingFields, WorkingFields):
         be sent because of it ends as ``open``, or as ``unavailable`` where no endpoint is left.
     ejection : OutlierDetection, optional
         When a proxy takes an endpoint off its list for a while.
+    connections : Connections, optional
+        How callers connect to it; without it, connections cost nothing and carry everything, and
+        the balancer is asked for every request.
+    throttle : Shedder, optional
+        Which requests a caller's proxy does not send at all; they end as ``limited``.
+    shedding : Shedder, optional
+        Which requests an endpoint refuses, or drops when it would start them; they end as ``shed``.
+    faults : Faults, optional
+        What goes wrong on purpose: requests that are held back, or end as ``failed`` at once.
     cancelled : str
         What becomes of a request whose caller has left.  ``"finish"``: it is worked on as if
         nothing had happened, as most servers do.  ``"skip"``: it waits, but is not started when its
@@ -103,6 +115,10 @@ class Service(WaitingFields, WorkingFields):
     limits: Limits | None = None
     breaker: Breaker | None = None
     ejection: OutlierDetection | None = None
+    connections: Connections | None = None
+    throttle: Shedder | None = None
+    shedding: Shedder | None = None
+    faults: Faults | None = None
     cancelled: Literal["finish", "skip", "stop"] = "finish"
     changes: tuple[Change | Failures, ...] = ()
 
@@ -150,7 +166,8 @@ class Service(WaitingFields, WorkingFields):
     @property
     def guarded(self) -> bool:
         """Whether it has rules for calls, whoever makes them."""
-        guards = (self.policy, self.budget, self.limits, self.breaker, self.ejection)
+        guards: tuple[object, ...] = (self.policy, self.budget, self.limits, self.breaker)
+        guards += (self.ejection, self.connections, self.throttle, self.shedding, self.faults)
         return self.notices or any(guard is not None for guard in guards)
 
     @property

@@ -241,7 +241,7 @@ class _Run:
         w, rows = self.w, self.w.rows
         n = int(w.counter[world.ROWS])
         m = int(w.counter[world.ARRIVED])
-        key = self.arrived.key[:m] if self.scenario.keyed else None
+        key = np.maximum(self.arrived.key[:m], 0) if self.scenario.keyed else None
         return Columns(
             source=w.source[:m],
             made=w.made[:m],

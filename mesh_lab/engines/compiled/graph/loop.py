@@ -396,6 +396,7 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                             vs_step[v] = IDLE
                             other = vs_first_open[v]
                             while other >= 0:
+                                cs_alarm[other] = -1
                                 leave_all(
                                     c,
                                     rows,
@@ -464,7 +465,7 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                     happens = vs_timer[of] == sequence
                 elif kind in (NEXT, GIVES_UP):
                     happens = cs_alarm[of] == sequence
-                if happens and kind in (DONE, TIMER):
+                if happens and kind in (DONE, REACH, TIMER):
                     way, number = vs_way[of], vs_number[of]
                     if not known_draws(tag, reach, bits, way, number):
                         c[ASKED], c[NUMBER] = way, number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....balancing import Balancer
 from ....distributions import Distribution
+from ....mesh.finding import ServiceDiscovery
 from ....resilience import Backoff, EnvoyBackoff, GrpcBackoff
 from ....resilience.policy import Policy
 from ....scenario import Scenario
@@ -22,6 +23,11 @@ def reasons(scenario: Scenario) -> list[str]:
     for source in scenario.sources:
         if not isinstance(source, OpenSource):
             found.append(f"{source.name!r}: its users wait for answers")
+    if scenario.plane is not None:
+        found.append(f"{scenario.plane.name!r}: a data plane")
+    for part in scenario.parts:
+        if isinstance(part, ServiceDiscovery):
+            found.append(f"{part.name!r}: proxies that learn of endpoints late")
     for channel in scenario.channels:
         found.append(f"{channel.name!r}: events travel, too")
     if any(cycle for cycle in _cycles(scenario)):
@@ -49,7 +55,15 @@ def _of_service(part: Service) -> list[str]:
             ("changes= of its endpoints", bool(part.changes)),
             ("a time-to-live (ttl=)", part.ttl is not None),
             (f"discipline {part.discipline!r}", part.discipline not in DISCIPLINES),
+            ("connections (connections=)", part.connections is not None),
+            ("a throttle in its callers' proxies (throttle=)", part.throttle is not None),
+            ("shedding at its endpoints (shedding=)", part.shedding is not None),
+            ("faults on purpose (faults=)", part.faults is not None),
             (f"overflow {part.overflow!r}", part.overflow != "reject"),
+            ("a retry budget (budget=)", part.budget is not None),
+            ("limits=", part.limits is not None),
+            ("a circuit breaker (breaker=)", part.breaker is not None),
+            ("outlier detection (ejection=)", part.ejection is not None),
         )
         if there
     ]

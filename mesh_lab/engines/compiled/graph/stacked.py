@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from ....balancing.counts import Sorted
 from ....balancing.eligible import Eligible
 from ....balancing.rule import Arrays, View
 from ....draws import Draws
-from ....mesh.upstream import alone
+from ....mesh.proxy import alone
 from ....stations.balancers import Balancers
 from ....stations.service import Service
 
 __all__ = ["stacked", "unfit"]
+
+CELLS = ("at", "block", "low", "high", "free")  # of `Sorted`: they count from the first cell of all
 
 
 def unfit(service: Service) -> str | None:
@@ -71,7 +74,15 @@ def stacked(services: list[Service], draws: Draws) -> tuple[View, tuple[Any, ...
         parts = [
             single.state if kind == k else model for single, kind in zip(singles, of, strict=True)
         ]
-        states.append(type(model)(*(_joined(each) for each in zip(*parts, strict=True))))
+        cells = CELLS if set(Sorted._fields) <= set(model._fields) else ()
+        states.append(
+            type(model)(
+                *(
+                    _joined(each, stride if name in cells else 0)
+                    for name, each in zip(model._fields, zip(*parts, strict=True), strict=True)
+                )
+            )
+        )
     return View(stride=stride, **fields), tuple(states), group
 
 
@@ -81,5 +92,8 @@ def _kind(state: Any) -> tuple[Any, ...]:
     return (type(state), *numbers)
 
 
-def _joined(values: tuple[Any, ...]) -> Any:
-    return np.concatenate(values) if isinstance(values[0], np.ndarray) else values[0]
+def _joined(values: tuple[Any, ...], step: int) -> Any:
+    """Put arrays behind each other; numbers of cells grow by `step` from one to the next."""
+    if not isinstance(values[0], np.ndarray):
+        return values[0]
+    return np.concatenate([value + number * step for number, value in enumerate(values)])
