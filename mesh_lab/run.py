@@ -6,6 +6,7 @@ a *visit* (a row of `Run.calls`) is one request at one queue or service.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -164,6 +165,41 @@ class Run:
             table["returned"] = c.returned
             table["result"] = self._named(c.result, OUTCOMES)
         return table
+
+    @cached_property
+    def traces(self) -> pd.DataFrame:
+        """One row an attempt, as tracing would show it, where services are called.
+
+        Columns: `trace`, the row of its request; `span`, its own row in `calls`; `parent`, the span
+        that it was made for (-1: the request itself); `caller`, `service`, `endpoint`, `attempt`;
+        `start` and `end`, the caller's side; `served_from` and `served_until`, the callee's;
+        `outcome`, what the caller saw.
+
+        Raises
+        ------
+        ScenarioError
+            When no service is called.
+        """
+        from .traces import spans
+
+        return spans(self)
+
+    def export_traces(self, path: str | Path, requests: Iterable[int] | None = None) -> None:
+        """Write traces to a JSON file, in OpenTelemetry's format (OTLP).
+
+        Parameters
+        ----------
+        requests : iterable of int, optional
+            Rows of `requests`; all by default.
+
+        Raises
+        ------
+        ScenarioError
+            When no service is called, or there is no such request.
+        """
+        from .traces import write_otlp
+
+        write_otlp(self, path, requests)
 
     def latencies(self, name: str | None = None) -> Floats:
         """Return the seconds that finished requests took, in order of arrival.

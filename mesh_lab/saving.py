@@ -41,6 +41,9 @@ def save(run: Run, path: str | Path) -> None:
         columns["end"] = c.own_end[c.request]
     if c.key is not None:
         columns["key"] = c.key[c.request]
+    if c.own_outcome is not None:
+        columns["ended_as"] = c.own_outcome[c.request]
+        columns.update({name: getattr(c, name) for name in _CALLS})
     about: dict[str, Any] = {
         "scenario": run.scenario.to_yaml(),
         "seed": run.seed,
@@ -107,6 +110,9 @@ def load_run(path: str | Path) -> Run:
     if "end" in column:
         column["own_end"] = np.zeros(known["requests"])
         column["own_end"][request] = column.pop("end")
+    if "ended_as" in column:
+        column["own_outcome"] = np.zeros(known["requests"], dtype=np.int8)
+        column["own_outcome"][request] = column.pop("ended_as")
     if "key" in column:
         keys = np.zeros(known["requests"], dtype=np.int32)
         keys[request] = column["key"]
@@ -194,17 +200,23 @@ def _check_columns(
         "endpoint": max(replicas, default=0),
         "outcome": len(OUTCOMES),
     }
+    if "ended_as" in column:
+        missing = [name for name in (*_CALLS, "end") if name not in column]
+        if missing:
+            raise TraceError(f"{path}: has no column {missing[0]!r}, though services are called")
+        limits |= {"ended_as": len(OUTCOMES), "result": len(OUTCOMES)}
+        limits |= {"parent": n, "attempt": 1 << 15}
     for name, limit in limits.items():
         values = column[name]
-        # a visit that was sent nowhere has endpoint -1
-        least = -1 if name == "endpoint" else 0
+        # a visit that was sent nowhere has endpoint -1, one that a source made has parent -1
+        least = -1 if name in ("endpoint", "parent") else 0
         if values.dtype.kind not in "iu" or np.any((values < least) | (values >= limit)):
             raise TraceError(
                 f"{path}, column {name!r}: must hold whole numbers from {least} to {limit - 1}"
             )
     if "key" in column and column["key"].dtype.kind not in "iu":
         raise TraceError(f"{path}, column 'key': must hold whole numbers")
-    for name in (*_TIMES, "worked", "end"):
+    for name in (*_TIMES, "worked", "end", "returned"):
         if name in column and (
             column[name].dtype.kind != "f" or np.any((column[name] < 0) | np.isinf(column[name]))
         ):
@@ -219,4 +231,5 @@ def _check_columns(
 
 _CODES = ("request", "source", "station", "endpoint", "outcome")
 _TIMES = ("made", "sent", "arrival", "start", "finish")
-_PERHAPS = ("worked", "end", "key")
+_CALLS = ("parent", "attempt", "returned", "result")  # where services are called
+_PERHAPS = ("worked", "end", "key", "ended_as", *_CALLS)

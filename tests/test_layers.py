@@ -44,7 +44,7 @@ ORDER = (
     ("offered", "columns"),
     ("timeline",),
     ("run",),
-    ("saving", "summary", "invariants"),
+    ("saving", "summary", "invariants", "traces"),
     ("tally",),
     ("engines",),
     ("simulate", "takers"),
@@ -62,6 +62,7 @@ LATER = {
     ("run", "saving"),
     ("run", "summary"),
     ("run", "invariants"),
+    ("run", "traces"),
 }
 
 # these know nothing of scenarios, runs and engines: they can be used, and read, by themselves

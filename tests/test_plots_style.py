@@ -35,6 +35,19 @@ SCENARIO = ml.Scenario(
 RUN = ml.simulate(SCENARIO, requests=3000, seed=1)
 OTHER = ml.simulate(SCENARIO.replace("inbox", capacity=2), requests=3000, seed=2)
 TWO = {"wide": RUN, "narrow": OTHER}
+CALLS = ml.simulate(
+    ml.Scenario(
+        ml.Poisson("shop", rate=30.0, to="front"),
+        ml.Service("front", workers=4, service_time=ml.Exponential(mean=0.01), calls=("back",)),
+        ml.Service(
+            "back",
+            service_time=ml.Exponential(mean=0.03),
+            policy=ml.Policy(per_try_timeout=0.05, retries=ml.Retries(1)),
+        ),
+    ),
+    requests=100,
+    seed=1,
+)
 MM1 = ml.theory.mm1(arrival_rate=40.0, service_rate=50.0)
 INTERVAL = Interval(0.1, 0.09, 0.12, confidence=0.95, n=10)
 
@@ -53,6 +66,7 @@ DRAWN: dict[str, Draw] = {
     "tail, two": lambda ax: plots.tail(TWO, ax=ax),
     "histogram": lambda ax: plots.histogram(TWO, ax=ax, theory={"M/M/1": MM1.response_tail}),
     "request_timeline": lambda ax: plots.request_timeline(RUN, 100, ax=ax),
+    "waterfall": lambda ax: plots.waterfall(CALLS, 20, ax=ax),
     "outcomes": lambda ax: plots.outcomes(TWO, ax=ax),
     "utilisation_curve": lambda ax: plots.utilisation_curve(
         {0.5: INTERVAL, 0.8: 0.1}, theory={"M/M/1": curve}, ax=ax
@@ -122,7 +136,12 @@ def test_axes_have_names_with_units(name: str) -> None:
     labels = ax.get_xlabel() + ax.get_ylabel()
     assert any(unit in labels for unit in ("(ms", "(s)", "(%)", "per second"))
     assert ax.get_xlabel()
-    if name.split(",")[0] not in {"comparison", "outcomes", "request_timeline"}:  # rows have names
+    if name.split(",")[0] not in {
+        "comparison",
+        "outcomes",
+        "request_timeline",
+        "waterfall",
+    }:  # rows have names
         assert ax.get_ylabel()
 
 

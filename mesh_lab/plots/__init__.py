@@ -11,6 +11,7 @@ Lines differ in colour (Okabe and Ito's palette), dashes and marks, and carry th
 `tail`               what share of the requests took longer than a time
 `histogram`          what share took how long
 `request_timeline`   one request's life: waiting, service, blocked
+`waterfall`          one request's attempts among services that call each other
 `outcomes`           how requests ended
 `utilisation_curve`  time against load, with theory
 `comparison`         results side by side, with their intervals
@@ -28,6 +29,7 @@ from .queues import queue
 from .results import comparison
 from .tails import tail
 from .telling import describe
+from .waterfalls import waterfall
 
 __all__ = [
     "arrivals",
@@ -40,4 +42,5 @@ __all__ = [
     "scenario",
     "tail",
     "utilisation_curve",
+    "waterfall",
 ]

@@ -204,7 +204,7 @@ def _told(
     verb = "sends to"
     if isinstance(part, Queue | Channel):
         verb = "is served by" if isinstance(part, Queue) else "goes to"
-    for verb, some in (
+    for does, some in (
         ("calls", calls),
         (verb, {arrow: share for arrow, share in arrows.items() if arrow not in calls}),
     ):
@@ -214,7 +214,7 @@ def _told(
             if source == part.name
         ]
         if shares:
-            told = f"{told} {verb} {', '.join(shares)}"
+            told = f"{told} {does} {', '.join(shares)}"
     return told
 
 
