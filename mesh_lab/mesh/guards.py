@@ -198,7 +198,9 @@ class Guards:
     def may_retry(self, now: float) -> bool:
         """Take a retry out of the budget, if there is one left."""
         if self.budget is not None:
-            return budget.may_retry(self.budget, 0, now, self.active, self.pending) == 1
+            # the attempt that has just failed still counts, as Envoy 1.40 was seen to do
+            # (data/resilience/README.md)
+            return budget.may_retry(self.budget, 0, now, self.active + 1, self.pending) == 1
         if self._retries is not None:
             return limiting.take(self._retries, 0, RETRIES) == 1
         return True

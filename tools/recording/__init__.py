@@ -1,1 +1,1 @@
-"""Records which endpoint real proxies pick, once, into ``data/balancing/``."""
+"""Records what real proxies do, once, into ``data/balancing/`` and ``data/resilience/``."""
