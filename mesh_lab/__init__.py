@@ -104,6 +104,7 @@ from .events import (
 )
 from .explain import explain
 from .live import Reply, build
+from .mesh.canary import Canary
 from .mesh.discovery import (
     AtOnce,
     BlockingQueries,
@@ -117,6 +118,7 @@ from .mesh.discovery import (
 )
 from .mesh.finding import ServiceDiscovery
 from .mesh.plane import DataPlane
+from .mesh.routing import Route, Rule
 from .messaging.consumer import Consumer
 from .messaging.link import Link
 from .messaging.log.assignors import (
@@ -220,6 +222,7 @@ __all__ = [
     "BoundedPareto",
     "Bursts",
     "Call",
+    "Canary",
     "Change",
     "ClientThrottling",
     "Cluster",
@@ -333,6 +336,8 @@ __all__ = [
     "RingHash",
     "RoundRobin",
     "RoundRobinAssignor",
+    "Route",
+    "Rule",
     "Run",
     "Scenario",
     "ScenarioError",

@@ -35,8 +35,10 @@ from .atomic import replacing
 from .balancing import eligible
 from .errors import PartError, ScenarioFileError
 from .mesh import discovery
+from .mesh.canary import Canary
 from .mesh.finding import ServiceDiscovery
 from .mesh.plane import DataPlane
+from .mesh.routing import Route, Rule
 from .messaging.consumer import Consumer
 from .messaging.link import Link
 from .messaging.log.changes import CrashMember, JoinGroup, LeaveGroup, Seek
@@ -65,9 +67,9 @@ VERSION = 1
 
 _SOURCES = (AccessLog, Bursts, Merge, Poisson, PoissonBatches, Renewal, Replay, TimeVarying, Users)
 _MESSAGING = (MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup)
+_MESH = (DataPlane, ServiceDiscovery, Route)
 PARTS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING, DataPlane, ServiceDiscovery)
+    kind.__name__: kind for kind in (*_SOURCES, Queue, Handler, Service, *_MESSAGING, *_MESH)
 }
 # bases, and what only engines make
 _NOT_DECLARED = {
@@ -94,6 +96,8 @@ KINDS: dict[str, Any] = {
         if dataclasses.is_dataclass(getattr(package, name)) and name not in _NOT_DECLARED
     },
     "Keys": Keys,
+    "Rule": Rule,
+    "Canary": Canary,
     "Profile": Profile,
     "Link": Link,
     **{k.__name__: k for k in (Producer, JoinGroup, LeaveGroup, CrashMember, Seek)},

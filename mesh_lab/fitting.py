@@ -63,6 +63,7 @@ def _check_names(scenario: Scenario) -> None:
 def _check_destinations(scenario: Scenario) -> None:
     takers: list[Any] = [*scenario.handlers, *scenario.subscribers]
     handlers = {taker.name: taker for taker in takers}
+    routes = [route.name for route in scenario.routes]
     for part in (*scenario.sources, *scenario.stations, *scenario.handlers):
         for name in shares(getattr(part, "to", None)):
             if name in handlers:
@@ -71,7 +72,7 @@ def _check_destinations(scenario: Scenario) -> None:
                     f"{called(part)}, to: {name!r} is a {kind}, and requests go to its "
                     f"queue; write to={handlers[name].source!r}"
                 )
-            if name not in scenario.places:
+            if name not in scenario.places and name not in routes:
                 raise ScenarioError(
                     f"{called(part)}, to: there is no queue or service {name!r}"
                     f"{perhaps(name, scenario.places)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import ScenarioError
@@ -22,12 +23,15 @@ __all__ = ["check_calls"]
 def check_calls(scenario: Scenario, perhaps: Callable[[object, Sequence[str]], str]) -> None:
     """Raise `ScenarioError` naming the first call that cannot be made, and what to do."""
     services = {part.name: part for part in scenario.stations if isinstance(part, Service)}
+    routes = {route.name for route in scenario.routes}
     for caller in scenario.crews:
         for call in all_calls(caller.calls):
+            if call.service in routes:
+                continue
             if call.service not in services:
                 raise ScenarioError(
                     f"{_called(caller)}, calls: there is no service {call.service!r}"
-                    f"{perhaps(call.service, list(services))}"
+                    f"{perhaps(call.service, [*services, *routes])}"
                 )
             if services[call.service].to is not None:
                 raise ScenarioError(
@@ -67,9 +71,33 @@ def check_calls(scenario: Scenario, perhaps: Callable[[object, Sequence[str]], s
                 f"{_called(part)}, eligible: a subset of endpoints for each proxy does not go "
                 "with calls yet; leave subset out"
             )
+    _check_routes(scenario, list(services), perhaps)
     _check_plane(scenario)
     _check_finding(scenario)
     _check_ends(scenario)
+
+
+def _check_routes(
+    scenario: Scenario, services: list[str], perhaps: Callable[[object, Sequence[str]], str]
+) -> None:
+    for route in scenario.routes:
+        for name in route.services:
+            if name not in services:
+                raise ScenarioError(
+                    f"{_called(route)}, to: there is no service {name!r}{perhaps(name, services)}"
+                )
+            if name not in scenario.called:
+                raise ScenarioError(
+                    f"{_called(route)}, to: {name!r} sends its requests on (to=), so it never "
+                    "answers; let it call what comes next (calls=)"
+                )
+        if route.by == "key":
+            for source in scenario.sources:
+                if source.key is None and set(route.services) & scenario.reach(shares(source.to)):
+                    raise ScenarioError(
+                        f"{_called(route)}, by: 'key' needs keys, but the requests of "
+                        f"{_called(source)} have none; give it key=Keys(1000)"
+                    )
 
 
 def _check_plane(scenario: Scenario) -> None:
@@ -125,10 +153,18 @@ def _check_ends(scenario: Scenario) -> None:
         callee: Any = scenario[call.service]
         return _travels(call.policy or callee.policy)
 
+    for name, mine in calls.items():  # a route is every service behind it
+        calls[name] = [
+            replace(call, service=service, policy=call.policy or _policy(scenario, call.service))
+            for call in mine
+            for service in scenario.behind(call.service)
+        ]
+
     for source in scenario.sources:
         if source.deadline is not None:
             continue
-        for entry in shares(source.to):
+        entries = [name for to in shares(source.to) for name in scenario.behind(to)]
+        for entry in entries:
             part = scenario[entry] if entry in calls else None
             if isinstance(part, Service) and _travels(part.policy):
                 continue
@@ -165,6 +201,11 @@ def _circle(
 
 def _possible(calls: Iterator[Call]) -> Iterator[Call]:
     return (call for call in calls if call.probability > 0.0)
+
+
+def _policy(scenario: Scenario, name: str) -> Policy | None:
+    """Return the policy that a route gives its calls, if it is one."""
+    return next((route.policy for route in scenario.routes if route.name == name), None)
 
 
 def _travels(policy: Policy | None) -> bool:

@@ -36,7 +36,7 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
     flows: list[Flow] = []  # of events
     for source in scenario.sources:
         rate = source.long_run_rate() if isinstance(source, OpenSource) else None
-        for name, probability in shares(source.to).items():
+        for name, probability in _behind(scenario, shares(source.to)).items():
             if name not in position:
                 flows += _published(source, name, np.nan if rate is None else rate * probability)
                 continue
@@ -47,7 +47,7 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
         crews = scenario.serving(name)
         for crew in crews:  # several handlers of one queue: taken as equally busy
             stay = (1.0 - crew.failure) / len(crews)
-            for to, probability in shares(crew.to).items():
+            for to, probability in _behind(scenario, shares(crew.to)).items():
                 if to not in position:
                     sent_on.append((position[name], to, probability * stay))
                     continue
@@ -57,7 +57,9 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
         at = position[caller.name if isinstance(caller, Service) else caller.source]
         share = (1.0 - caller.failure) / len(scenario.serving(names[at]))
         for call in all_calls(caller.calls):
-            calls[at, position[call.service]] += call.probability * share
+            made = _behind(scenario, {call.service: call.probability})
+            for name, probability in made.items():
+                calls[at, position[name]] += probability * share
     rates = _traffic(outside, onward + calls)
     # what stations send on keeps the subject of its source, which may be any of them
     flows += [Flow(to, None, rates[at] * share) for at, to, share in sent_on]
@@ -84,6 +86,21 @@ def offered_load(scenario: Scenario) -> pd.DataFrame:
     busiest = table["utilisation"].max()
     table["bottleneck"] = table["utilisation"] == busiest
     return table
+
+
+def _behind(scenario: Scenario, to: dict[str, float]) -> dict[str, float]:
+    """Return where requests go, by weights and mirrors of routes; their rules are not looked at."""
+    found: dict[str, float] = {}
+    routes = {route.name: route for route in scenario.routes}
+    for name, probability in to.items():
+        route = routes.get(name)
+        ways = {name: 1.0} if route is None else {**shares(route.to)}
+        if route is not None:
+            for other, share in route.mirror.items():
+                ways[other] = ways.get(other, 0.0) + share
+        for other, share in ways.items():
+            found[other] = found.get(other, 0.0) + probability * share
+    return found
 
 
 def _published(source: Source, channel: str, rate: float) -> list[Flow]:
@@ -119,12 +136,15 @@ def _seconds(
     for step in steps_of(crew.calls):
         longest = 0.0
         for call in step:
-            callee = scenario[call.service]
-            assert isinstance(callee, Service)
-            if call.service in callers:  # a circle: how often it goes round is not known before
-                return float("nan")
-            inside = _answer(scenario, callee, carried, (*callers, call.service))
-            longest = max(longest, call.probability * inside)
+            inside = 0.0
+            ways = _behind(scenario, {call.service: 1.0})
+            for name, share in ways.items():
+                callee = scenario[name]
+                assert isinstance(callee, Service)
+                if name in callers:  # a circle: how often it goes round is not known before
+                    return float("nan")
+                inside += share * _answer(scenario, callee, carried, (*callers, name))
+            longest = max(longest, call.probability * inside / sum(ways.values()))
         mean += longest
     return mean + (crew.io.mean if crew.io is not None else 0.0)
 

@@ -201,6 +201,32 @@ class Run:
 
         write_otlp(self, path, requests)
 
+    def canary(self, name: str) -> pd.DataFrame:
+        """Return the checks of the canary of route `name`, one row each.
+
+        Columns: `time`; `requests`, how many had ended at the canary since the last check, their
+        `success_rate` (per cent) and `duration` (99th percentile, seconds); whether it `passed`;
+        the `weight` (per cent) and the `phase` that followed.  See `mesh_lab.mesh.canary`.
+
+        Raises
+        ------
+        ScenarioError
+            When there is no route of that name, or it has no canary.
+        """
+        from .mesh.canary import history, table
+
+        route = next((r for r in self.scenario.routes if r.name == name), None)
+        if route is None or route.canary is None:
+            raise ScenarioError(f"{name!r} is not a route with a canary=")
+        c = self.columns
+        here = c.station == self.scenario.station_number(route.canary.service)
+        here = here & ~np.isnan(c.finish) & (c.endpoint >= 0)
+        entered = np.where(np.isnan(c.arrival), c.finish, c.arrival)
+        order = np.argsort(c.finish[here], kind="stable")
+        ended, outcomes = c.finish[here][order], c.outcome[here][order]
+        seconds = (c.finish - entered)[here][order]
+        return table(history(route.canary, ended, outcomes, seconds, self.duration))
+
     def latencies(self, name: str | None = None) -> Floats:
         """Return the seconds that finished requests took, in order of arrival.
 

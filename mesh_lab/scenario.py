@@ -13,6 +13,7 @@ from .errors import ScenarioError, ScenarioFileError
 from .fitting import perhaps
 from .mesh.finding import ServiceDiscovery
 from .mesh.plane import DataPlane
+from .mesh.routing import Route
 from .messaging.base import Channel, Subscriber
 from .sources.base import OpenSource, Source
 from .sources.merge import Merge
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Scenario"]
 
-Part = Source | Queue | Handler | Service | Channel | Subscriber | DataPlane | ServiceDiscovery
+Part = (
+    Source | Queue | Handler | Service | Channel | Subscriber | DataPlane | ServiceDiscovery | Route
+)
 
 
 class Scenario:
@@ -154,10 +157,20 @@ class Scenario:
         services = [part for part in self.stations if isinstance(part, Service)]
         calls = any(crew.calls for crew in self.crews)
         rules = any(part.guarded for part in services)
-        finding = any(isinstance(part, DataPlane | ServiceDiscovery) for part in self.parts)
+        finding = any(isinstance(part, DataPlane | ServiceDiscovery | Route) for part in self.parts)
         if not (calls or rules or finding):
             return frozenset()
         return frozenset(part.name for part in services if part.to is None)
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The names behind which several services stand, in declared order."""
+        return tuple(part for part in self.parts if isinstance(part, Route))
+
+    def behind(self, name: str) -> tuple[str, ...]:
+        """Return the services behind a name that can be called: itself, if it is a service."""
+        part = next((route for route in self.routes if route.name == name), None)
+        return (name,) if part is None else part.services
 
     @cached_property
     def plane(self) -> DataPlane | None:
@@ -205,17 +218,21 @@ class Scenario:
         )
 
     def _next(self, name: str) -> set[str]:
+        if any(route.name == name for route in self.routes):
+            return set(self.behind(name))
         following = [shares(crew.to) for crew in self.serving(name)]
         return {to for each in following for to, probability in each.items() if probability > 0.0}
 
     def reach(self, names: Iterable[str]) -> set[str]:
-        """Return `names`, the queues and services to which their requests may go on, or call."""
+        """Return the queues and services among `names`, and all that requests go on to, or call."""
 
         def further(name: str) -> set[str]:
+            if any(route.name == name for route in self.routes):
+                return set(self.behind(name))
             calls = [call for crew in self.serving(name) for call in all_calls(crew.calls)]
             return self._next(name) | {call.service for call in calls if call.probability > 0.0}
 
-        return _reached(names, further)
+        return _reached(names, further) - {route.name for route in self.routes}
 
     def __getitem__(self, name: str) -> Part:
         """Return the part called `name`."""

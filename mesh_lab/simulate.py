@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, overload
 
 import numpy as np
@@ -14,7 +15,7 @@ import simpy
 
 from .columns import Columns
 from .draws import checked_seed
-from .engines import compiled, express, express_log
+from .engines import compiled, express, express_graph, express_log
 from .engines.assembly import Assembly
 from .engines.compiled.driver import NotForCompiled
 from .errors import Deadlock, ScenarioError
@@ -159,10 +160,11 @@ def simulate(
         if found is not None:
             return _run_of(scenario, seed, found[0], until, warmup, found[1])
         env = simpy.Environment()
-    if engine != "reference" and express.fits(scenario):
+    lane = None if engine == "reference" else _lane(scenario)
+    if lane is not None:
         with _Countdown(requests, progress) as counts:
             arrived = counts.down if progress else None
-            ledger = express.run(
+            ledger: Ledger = lane(
                 env, scenario, seed, requests=requests, until=until, arrived=arrived
             )
     else:
@@ -173,6 +175,13 @@ def simulate(
         if assembly.post is not None:
             deliveries = assembly.post.rows.columns()
     return _run_of(scenario, seed, _columns(ledger), until, warmup, deliveries)
+
+
+def _lane(scenario: Scenario) -> Callable[..., Ledger] | None:
+    """Return what runs the scenario on an express lane, if there is one for it."""
+    if express.fits(scenario):
+        return express.run
+    return express_graph.run if express_graph.fits(scenario) else None
 
 
 def _run_of(

@@ -49,6 +49,7 @@ def _sending(draw: Draw) -> dict[str, Any]:
     some = {
         "priority": st.integers() | shares(st.integers()),
         "deadline": st.none() | _positive | distributions,
+        "headers": st.dictionaries(_words, _words | shares(_words), max_size=2),
         "key": st.none() | st.builds(ml.Keys, _keys, exponent=st.floats(0.0, 3.0)),
     }
     return {"name": draw(_words), "to": draw(_words | shares(_words)), **draw(_some(some))}
@@ -238,6 +239,7 @@ def _guards(draw: Draw) -> dict[str, Any]:
 @st.composite
 def parts(draw: Draw) -> Any:
     kinds = ["open", ml.Users, ml.Merge, ml.Queue, ml.Handler, ml.Service, ml.DataPlane]
+    kinds.append(ml.Route)
     kind = draw(st.sampled_from([*kinds, ml.ServiceDiscovery]))
     if kind == "open":
         return draw(open_sources())
@@ -250,6 +252,14 @@ def parts(draw: Draw) -> Any:
     if kind is ml.DataPlane:
         cost = st.none() | distributions | st.floats(0.0, 1.0)
         return kind(name, proxy=draw(st.sampled_from(["sidecar", "node", "none"])), cost=draw(cost))
+    if kind is ml.Route:
+        header = st.dictionaries(_words, _words, max_size=2)
+        rules = st.lists(st.builds(ml.Rule, to=_words | shares(_words), headers=header), max_size=2)
+        to = draw(shares(_words))
+        canary = ml.Canary(service=next(iter(to))) if len(to) > 1 else None
+        by = draw(st.sampled_from(["key", "request"]))
+        mirror = draw(st.dictionaries(_words, st.floats(0.0, 1.0), max_size=2))
+        return kind(name, to=to, rules=draw(rules), canary=canary, by=by, mirror=mirror)
     if kind is ml.ServiceDiscovery:
         ways = [ml.AtOnce(), ml.Dns(ttl=30.0), ml.ControlPlane(), ml.Gossip(), ml.BlockingQueries()]
         ways += [ml.EndpointSlices(), ml.HealthChecks(interval=1.0, timeout=0.5)]

@@ -70,6 +70,7 @@ def test_no_kind_was_forgotten() -> None:
     declared += [ml.Call, ml.Parallel, ml.Policy, ml.Retries, ml.Hedge]
     declared += [RetryBudget, ml.EnvoyBackoff, ml.GrpcBackoff, ml.Limits, Breaker]
     declared += [ml.OutlierDetection, ml.Connections, ml.Faults, Shedder]
+    declared += [ml.Route, ml.Rule, ml.Canary]
     declared += [ml.DataPlane, ml.ServiceDiscovery, Discovery, ml.PodLife, ml.Readiness]
     assert set().union(*map(every_kind, declared)) == set(files.KINDS)
 

@@ -21,12 +21,13 @@ from ..errors import MeshLabError
 from ..ledger import Ledger, Request
 from ..mesh.finding import Finder
 from ..mesh.plane import Plane
+from ..mesh.routing import LiveRoute, Route
 from ..mesh.spans import GraphLedger
 from ..mesh.upstream import Upstream
 from ..messaging.post import Plan, Post, planned
 from ..messaging.rows import Rows
 from ..scenario import Scenario
-from ..sources.base import Arrivals, OpenSource, pick_by
+from ..sources.base import Arrivals, OpenSource, Source, pick_by
 from ..sources.closed import Loop, Users
 from ..stations.balancers import Balancers
 from ..stations.calls import all_calls
@@ -115,6 +116,8 @@ class Assembly:
                 self.places[part.name] = self._line(part, part.name, station)
         for handler in scenario.handlers:
             self._handler(handler)
+        for route in scenario.routes:
+            self._route(route)
         for caller in scenario.crews:
             if caller.calls:
                 assert self.calls is not None
@@ -157,7 +160,7 @@ class Assembly:
 
     def _key_of(self, request: Request) -> str | None:
         sources = self.scenario.sources
-        keys = sources[request.source].key if request.source < len(sources) else None
+        keys = sources[request.made_by].key if request.made_by < len(sources) else None
         return None if keys is None else keys.text(request.key)
 
     # -- stations ------------------------------------------------------------------------------
@@ -280,6 +283,54 @@ class Assembly:
         )
         self.replicas.append(replicas)
         return replicas
+
+    def _route(self, part: Route) -> None:
+        """Make a route live: a place for sources, and something that services call."""
+        assert self.calls is not None
+        about = {source.name: self._subject(source) for source in self.scenario.sources}
+        headers = {source.name: self._headers(source) for source in self.scenario.sources}
+
+        def told(request: Request) -> tuple[str, str]:
+            source = self.scenario.sources[request.made_by].name
+            return source, about[source](request)
+
+        def header(request: Request, name: str) -> str | None:
+            of = headers[self.scenario.sources[request.made_by].name].get(name)
+            return None if of is None else of(request)
+
+        live = self.calls.routes[part.name] = LiveRoute(
+            self.clock,
+            part,
+            self.calls.upstreams,
+            lambda purpose: self._drawn("uniform", part.name, purpose),
+            self._key_of,
+            told,
+            header,
+            self.alive,
+        )
+        self.places[part.name] = self.calls.entry(live)
+
+    def _subject(self, source: Source) -> Callable[[Request], str]:
+        subject = source.subject
+        if isinstance(subject, dict):
+            return self._chosen(subject, source.name, "subject")
+        return lambda request: source.name if subject is None else subject
+
+    def _headers(self, source: Source) -> dict[str, Callable[[Request], str]]:
+        return {
+            name: self._chosen(
+                value if isinstance(value, dict) else {value: 1.0}, source.name, f"header:{name}"
+            )
+            for name, value in source.headers.items()
+        }
+
+    def _chosen(
+        self, values: dict[str, float], source: str, purpose: str
+    ) -> Callable[[Request], str]:
+        """Return one of some values, the same for all that is done for a source's request."""
+        choose = pick_by(list(values), list(values.values()))
+        column = self.draws.column("uniform", source, purpose, source)
+        return lambda request: choose(column.at(request.number)) or ""
 
     def _plane(self, part: Service) -> Plane | None:
         declared = self.scenario.plane

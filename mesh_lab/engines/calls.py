@@ -10,17 +10,18 @@ from ..draws import Drawable, Draws
 from ..ledger import Request
 from ..mesh.calling import Caller, Errands, LiveCall, LivePolicy
 from ..mesh.plane import Plane
+from ..mesh.routing import LiveRoute
 from ..mesh.spans import GraphLedger
 from ..mesh.upstream import Upstream
 from ..resilience.policy import Policy
 from ..stations.balancers import Balancers
 from ..stations.calls import Call, Step, steps_of
-from ..stations.line import Line
+from ..stations.line import Line, Release
 from ..stations.service import Service
 from ..stations.sight import Chooser
 from .needs import Need
 
-__all__ = ["Calls", "call_names"]
+__all__ = ["Calls", "Entry", "call_names"]
 
 Drawn = Callable[[Drawable | str, str, str], Need]
 
@@ -68,6 +69,7 @@ class Calls:
         self.drawn = drawn
         self.caller = Caller(clock, ledger, names)
         self.upstreams: dict[str, Upstream] = {}
+        self.routes: dict[str, LiveRoute] = {}
         self._declared = 0
         clock.held = self._held
 
@@ -129,16 +131,82 @@ class Calls:
         )
 
     def _call(self, caller: str, call: Call, name: str) -> LiveCall:
-        callee = self.upstreams[call.service]
         chance = self.drawn("uniform", caller, f"call:{name}") if call.probability < 1.0 else None
+        suffix = name.removeprefix(call.service)
+        if call.service in self.routes:
+            return self._routed(self.routes[call.service], call, chance, caller, suffix)
+        return self._direct(call.service, call, call.policy, chance, caller, suffix)
+
+    def _direct(
+        self,
+        service: str,
+        call: Call,
+        policy: Policy | None,
+        chance: Need | None,
+        caller: str,
+        suffix: str,
+    ) -> LiveCall:
+        callee = self.upstreams[service]
         return self._numbered(
             LiveCall(
                 callee,
-                self._policy(callee.part, call.policy or callee.part.policy),
+                self._policy(callee.part, policy or callee.part.policy),
                 chance=chance,
                 probability=call.probability,
                 optional=call.optional,
                 caller=caller,
-                way=caller + name.removeprefix(call.service),
+                way=caller + suffix,
             )
         )
+
+    def _routed(
+        self, route: LiveRoute, call: Call, chance: Need | None, caller: str, suffix: str
+    ) -> LiveCall:
+        """Return a call through a route: with one of its own for each service behind it."""
+        policy = call.policy or route.part.policy
+        behind = {
+            name: self._direct(name, call, policy, None, caller, suffix)
+            for name in route.part.services
+        }
+        copies = {
+            name: self._direct(name, call, Policy(), None, caller, f"{suffix}~")
+            for name in route.part.mirror
+        }
+        first = next(iter(behind.values()))
+        return LiveCall(
+            first.callee,
+            first.policy,
+            chance=chance,
+            probability=call.probability,
+            optional=call.optional,
+            caller=caller,
+            way=caller + suffix,
+            route=route,
+            behind=behind,
+            copies=copies,
+        )
+
+    def entry(self, route: LiveRoute) -> Entry:
+        """Return the place where sources call through a route."""
+        return Entry(self.caller, self._routed(route, Call(route.name), None, "", ""))
+
+
+class Entry:
+    """A route as a place that sources and handlers send to."""
+
+    blocks = False
+
+    def __init__(self, caller: Caller, live: LiveCall) -> None:
+        self.name = live.callee.name
+        self.caller = caller
+        self.live = live
+
+    def arrive(self, request: Request, release: Release | None = None) -> bool:
+        """Call the service that the route chooses for `request`."""
+        request.visit = 0
+        self.caller.begin(self.live, request, request.source, None)
+        return True
+
+    def withdraw(self, request: Request) -> None:
+        """Forget a blocked request whose producer has crashed; nobody is blocked here."""
+        raise AssertionError(f"{request} is not blocked at {self.name!r}")

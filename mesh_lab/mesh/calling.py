@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..clock import EXPIRY, HOP, Alarm, Clock
@@ -38,6 +38,7 @@ __all__ = [
     "Callee",
     "Caller",
     "Calling",
+    "Chooser",
     "Deadlines",
     "Errand",
     "Errands",
@@ -70,6 +71,18 @@ class Callee(Protocol):
 
     def retry_ended(self, sender: int) -> None:
         """Give a retry back to the budget of a proxy."""
+        ...
+
+
+class Chooser(Protocol):
+    """A route: which of its services is called for a request, and which get a copy."""
+
+    def destination(self, request: Request, suffix: str) -> str:
+        """Return the service that is called."""
+        ...
+
+    def mirrored(self, request: Request, suffix: str) -> list[str]:
+        """Return the services that get a copy."""
         ...
 
 
@@ -118,6 +131,9 @@ class LiveCall:
         Who makes it; of the entry, by which sources call, it is empty.
     way : str
         What is added to the name of the way that led to its caller.
+    route, behind, copies
+        Which of the calls behind it is made, by the name of the service, where it is a route's; and
+        those of copies that nobody waits for.
     """
 
     def __init__(
@@ -130,6 +146,9 @@ class LiveCall:
         optional: bool = False,
         way: str = "",
         caller: str = "",
+        route: Chooser | None = None,
+        behind: Mapping[str, LiveCall] | None = None,
+        copies: Mapping[str, LiveCall] | None = None,
     ) -> None:
         self.callee = callee
         self.policy = policy
@@ -138,6 +157,9 @@ class LiveCall:
         self.optional = optional
         self.way = way
         self.caller = caller
+        self.route = route
+        self.behind = behind or {}
+        self.copies = copies or {}
         self.number = -1  # among all calls that are declared; see `Deadlines`
         self.each: Deadlines | None = None
         self.whole: Deadlines | None = None
@@ -164,12 +186,15 @@ class Calling:
         The end of a pause, or the time of the next hedge.
     pause : float
         The pause before, which some back-offs look at.
+    copy : bool
+        Whether nobody waits for it.
     held : list of int
         Retries that the budgets of these proxies have given, and that are not yet sent.
     """
 
     __slots__ = (
         "alarm",
+        "copy",
         "end",
         "errand",
         "held",
@@ -193,6 +218,7 @@ class Calling:
         self.alarm: Alarm | None = None
         self.pause = 0.0
         self.over = False
+        self.copy = False
         self.held: list[int] = []
 
 
@@ -247,7 +273,24 @@ class Caller:
 
     def begin(self, live: LiveCall, parent: Request, origin: int, errand: Errand | None) -> None:
         """Make a call; its first attempt goes on the agenda."""
+        if live.route is not None:
+            suffix = live.way[len(live.caller) :]
+            for name in live.route.mirrored(parent, suffix):
+                self._begin(live.copies[name], parent, origin, None, copy=True)
+            live = live.behind[live.route.destination(parent, suffix)]
+        self._begin(live, parent, origin, errand)
+
+    def _begin(
+        self,
+        live: LiveCall,
+        parent: Request,
+        origin: int,
+        errand: Errand | None,
+        *,
+        copy: bool = False,
+    ) -> None:
         call = Calling(live, parent, origin, errand)
+        call.copy = copy
         call.end = min(self.clock.env.now + live.policy.timeout, parent.deadline)
         if errand is not None:
             errand.open.append(call)
@@ -393,6 +436,8 @@ class Caller:
         now = self.clock.env.now
         self._close(call, TIMEOUT if result == TIMEOUT else CANCELLED, now)
         errand = call.errand
+        if call.copy:
+            return
         if errand is None:
             self.ledger.end_call(call.parent, result)
             return

@@ -54,7 +54,10 @@ class GraphLedger(Ledger):
         """Begin the row of an attempt."""
         self.visit(attempt, station, endpoint, now)
         call = attempt.call
-        self.parent[call] = attempt.calling.parent.call if attempt.calling.errand else -1
+        calling = attempt.calling
+        # a copy of what a source has sent has no visit before it either
+        below = calling.errand is not None or (calling.copy and isinstance(calling.parent, Attempt))
+        self.parent[call] = calling.parent.call if below else -1
         self.attempt[call] = attempt.visit
         self.working += 1
 

@@ -121,6 +121,7 @@ class Upstream:
             Proxy(self, number, draws, chooser, zone) for number, zone in enumerate(zones)
         ]
         self.alive: Callable[[], bool] = lambda: True
+        self.watch: Callable[[int, float], None] | None = None  # is told of every end here
         self.throttle = Door(part.throttle, len(self.proxies)) if part.throttle else None
         self.shedding = Door(part.shedding, len(self.lines)) if part.shedding else None
         self._draw_throttle, self._draw_shedding = chances("throttle"), chances("shedding")
@@ -536,6 +537,9 @@ class Upstream:
         assert onward is None
         endpoint = ticket.endpoint
         there, worked = 0, math.nan
+        if self.watch is not None:
+            entered = self.ledger.arrival[request.call]
+            self.watch(outcome, now - entered if entered == entered else 0.0)
         self._out(request, endpoint, outcome, now)
         if self._oracle and inside:
             there = self._left(request, endpoint, now)

@@ -18,6 +18,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
 from ..errors import PlotError
+from ..mesh.routing import Route
 from ..messaging.base import Channel, Subscriber
 from ..messaging.queue import MessageQueue
 from ..scenario import Part, Scenario
@@ -82,6 +83,7 @@ def scenario(scenario: Scenario, ax: Axes | None = None, *, load: bool = False) 
         raise PlotError(f"scenario: {scenario!r} is not a Scenario")
     parts: list[Part] = [
         *scenario.sources,
+        *scenario.routes,
         *scenario.stations,
         *scenario.handlers,
         *scenario.channels,
@@ -147,8 +149,9 @@ def _arrows(parts: Sequence[Part]) -> dict[tuple[str, str], float | None]:
                 found[part.name, part.dead_letter] = None
         if isinstance(part, Subscriber):
             found[part.source, part.name] = None
-        for name, share in _onward_shares(part).items():
-            found[part.name, name] = share
+        if not isinstance(part, Route):
+            for name, share in _onward_shares(part).items():
+                found[part.name, name] = share
     return found
 
 
@@ -159,6 +162,9 @@ def _calls(scenario: Scenario) -> dict[Arrow, float | None]:
         for call in all_calls(part.calls):
             before = found.get((part.name, call.service)) or 0.0
             found[part.name, call.service] = 1.0 - (1.0 - before) * (1.0 - call.probability)
+    for route in scenario.routes:
+        for name in route.services:
+            found[route.name, name] = {**route.mirror, **_onward_shares(route)}.get(name)
     return found
 
 
@@ -188,7 +194,7 @@ def _loads(scenario: Scenario) -> dict[str, list[str]]:
 
 def _leaving(part: Part) -> float:
     """Return the share of finished requests that leave the scenario here."""
-    if isinstance(part, Source | Queue | Channel | Subscriber):
+    if isinstance(part, Source | Queue | Channel | Subscriber | Route):
         return 0.0
     rest = 1.0 - sum(_onward_shares(part).values())
     return rest if rest > 1e-9 else 0.0

@@ -37,10 +37,12 @@ class Source:
     deadline: Positive | Distribution | None = None
     key: Keys | None = None
     subject: Name | dict[str, Probability] | None = None
+    headers: dict[str, str | dict[str, Probability]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what in ("to", "priority", "subject"):
-            choices = getattr(self, what)
+        given = {what: getattr(self, what) for what in ("to", "priority", "subject")}
+        given |= {f"headers[{name!r}]": value for name, value in self.headers.items()}
+        for what, choices in given.items():
             if isinstance(choices, dict) and abs(sum(choices.values()) - 1.0) > 1e-9:
                 raise ValueError(
                     f"{what} is {dict(choices)!r}, whose probabilities add up to "

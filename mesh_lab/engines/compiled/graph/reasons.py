@@ -25,6 +25,8 @@ def reasons(scenario: Scenario) -> list[str]:
             found.append(f"{source.name!r}: its users wait for answers")
     if scenario.plane is not None:
         found.append(f"{scenario.plane.name!r}: a data plane")
+    for route in scenario.routes:
+        found.append(f"{route.name!r}: a route to several services")
     for part in scenario.parts:
         if isinstance(part, ServiceDiscovery):
             found.append(f"{part.name!r}: proxies that learn of endpoints late")
@@ -60,10 +62,6 @@ def _of_service(part: Service) -> list[str]:
             ("shedding at its endpoints (shedding=)", part.shedding is not None),
             ("faults on purpose (faults=)", part.faults is not None),
             (f"overflow {part.overflow!r}", part.overflow != "reject"),
-            ("a retry budget (budget=)", part.budget is not None),
-            ("limits=", part.limits is not None),
-            ("a circuit breaker (breaker=)", part.breaker is not None),
-            ("outlier detection (ejection=)", part.ejection is not None),
         )
         if there
     ]
