@@ -11,6 +11,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from ..distributions import Distribution
+from ..errors import PartError
 from ..parts import Probability, part
 
 __all__ = ["Faults"]
@@ -41,4 +42,5 @@ class Faults:
 
     def __post_init__(self) -> None:
         if self.delay is None and self.abort == 0.0:
-            raise ValueError("neither abort nor delay is given, so nothing would go wrong")
+            problem = "is 0.0, and neither abort nor delay is given, so nothing would go wrong"
+            raise PartError("Faults", "abort", problem)
