@@ -16,6 +16,7 @@ from pathlib import Path
 from .events import EVENTS
 from .figure import draw
 from .first_use import first_and_later
+from .graph import GRAPHS, graph_bars
 from .report import Bar, Results, growth_bar, machine, page, speed_bars
 from .sides import QUICK, Sizes, compiled, engine_seconds, on, timed
 from .store import measure as store_bars
@@ -25,7 +26,8 @@ from .workloads import WORKLOADS, Workload
 
 HERE = Path(__file__).parent
 ENDPOINTS = (10, 100, 1_000, 10_000)
-PARTS = ("growth", "first use", "surroundings", "event store", "notebooks")
+SPEEDS = (*WORKLOADS, *EVENTS, *GRAPHS)
+PARTS = ("growth", "graphs", "first use", "surroundings", "event store", "notebooks")
 
 
 def measure_speed(results: Results, workload: Workload) -> None:
@@ -115,7 +117,7 @@ def _say(text: str) -> None:
 
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
-    names = [*(workload.name for workload in (*WORKLOADS, *EVENTS)), *PARTS]
+    names = [*(workload.name for workload in SPEEDS), *PARTS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="100 000 requests, one round")
     parser.add_argument(
@@ -135,19 +137,25 @@ def main() -> int:
     told = arguments()
     rounds = told.rounds or (1 if told.quick else 3)
     results = Results(QUICK if told.quick else Sizes(), rounds)
-    wanted = set(told.only or [workload.name for workload in (*WORKLOADS, *EVENTS)])
+    wanted = set(told.only or [workload.name for workload in SPEEDS])
     parts = set(told.only or PARTS)
     _say(machine())
     gc.freeze()  # what was imported is no rubbish: a script of its own would not have it either
-    for workload in (*WORKLOADS, *EVENTS):
+    for workload in SPEEDS:
         if workload.name in wanted:
             measure_speed(results, workload)
     if "growth" in parts:
         for workload in WORKLOADS:
             if not workload.servers:
                 measure_growth(results, workload)
+    if "graphs" in parts:
+        bars = graph_bars(results.sizes)
+        results.bars += bars
+        for bar in bars:
+            _say(f"{bar.what}: {bar.measured}")
     if "first use" in parts:
-        for workload in (*WORKLOADS, *EVENTS[:1], *EVENTS[-1:]):  # both logs are one family
+        # both logs are one family
+        for workload in (*WORKLOADS, *EVENTS[:1], *EVENTS[-1:], *GRAPHS):
             measure_first_use(results, workload)
     if "surroundings" in parts:
         measure_surroundings(results)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from .events import EVENTS
+from .graph import GRAPHS
 from .sides import compiled
 from .timing import MissingError, seconds
 from .workloads import WORKLOADS
@@ -52,7 +53,7 @@ def _child(name: str, cache: str) -> float:
 
 def main() -> int:
     """Run one workload once and print the seconds."""
-    workloads = {workload.name: workload for workload in (*WORKLOADS, *EVENTS)}
+    workloads = {workload.name: workload for workload in (*WORKLOADS, *EVENTS, *GRAPHS)}
     scenario = workloads[sys.argv[1]].scenario()
     print(seconds(partial(compiled, scenario, 1_000, 1)))
     return 0

@@ -16,7 +16,6 @@ from mesh_lab.simulate import _columns
 
 from . import peers
 from .event_loop import event_loop
-from .events import EventWorkload
 from .timing import MissingError, Timed, average, seconds
 from .workloads import ENDPOINTS, KEYS, LOAD, Workload
 
@@ -81,8 +80,9 @@ def timed(side: str, workload: Workload, sizes: Sizes) -> Timed:
         return partial(_c, workload, sizes.ours)
     if side in (SIMPY, COMPILED):
         run = by_simpy if side == SIMPY else compiled
-        # not every event scenario has an express lane on SimPy
-        fewer = side == SIMPY and isinstance(workload, EventWorkload)
+        # not every event scenario has an express lane on SimPy, and a request among services makes
+        # several rows
+        fewer = side == SIMPY and type(workload) is not Workload
         requests = sizes.plain if fewer else sizes.ours
         return partial(engine_seconds, run, workload, ENDPOINTS, requests)
     return partial(_peer, side, workload, sizes.peers)
