@@ -7,7 +7,8 @@
 3. The replicated store against exact probabilities, and random clusters against its laws
    (`validation.replicated`).
 4. Recorded runs of real proxies against the model of them (`validation.measured`).
-5. The engine against the independent event loop of the tests: random scenarios 1 to 2000, row by
+5. The collapse under retries: the state after a pulse, 20 seeds a load (`validation.collapse`).
+6. The engine against the independent event loop of the tests: random scenarios 1 to 2000, row by
    row, and faults planted in the engine, each of which must be found.
 """
 
@@ -28,6 +29,7 @@ from tests.differential import EVERYTHING, HAPPENINGS, compare, found_after, mis
 from tests.faults import FAULTS
 
 from .balancing import balancing
+from .collapse import collapse
 from .measured import measured
 from .models import MODELS, Model
 from .replicated import replicated
@@ -43,8 +45,8 @@ def main() -> int:
     parser.add_argument("--scenarios", type=int, default=2000, help="of the differential check")
     given = parser.parse_args()
     good, lines = True, ["# What the longer checks found", "", _written_by(), ""]
-    parts = (theory(), balancing(), replicated(), measured(), differential(given.scenarios))
-    for part in parts:
+    parts = (theory(), balancing(), replicated(), measured(), collapse())
+    for part in (*parts, differential(given.scenarios)):
         for fine, line in part:
             good = good and fine
             lines.append(line)

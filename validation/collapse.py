@@ -118,7 +118,10 @@ def state(case: Case, seed: int) -> str:
 
 
 def collapse(cases: Iterable[Case] = CASES) -> Iterable[tuple[bool, str]]:
-    """Yield (whether it is as theory says, a line that says so), one a case."""
+    """Yield (whether it is as theory says, a line that says so): titles, then one a case."""
+    yield True, ""
+    yield True, "## The collapse under retries"
+    yield True, ""
     for case in cases:
         states: list[str] = Parallel(n_jobs=-1)(delayed(state)(case, seed) for seed in SEEDS)
         as_said = states.count(case.expected)
