@@ -11,6 +11,8 @@ import simpy
 from .clock import Alarm
 from .engines.assembly import Assembly
 from .ledger import OUTCOMES, Ledger, Request
+from .mesh.attempt import Attempt
+from .mesh.spans import GraphLedger
 from .messaging.message import Message
 from .messaging.post import Post
 from .scenario import Scenario
@@ -79,12 +81,16 @@ class _Told(Assembly):
         self.workers_kind = _bound(_ToldWorkers, self)
         self.shared_kind = _bound(_ToldShared, self)
         self.ledger_kind = _bound(_ToldLedger, self)
+        self.graph_ledger_kind = _bound(_ToldCalls, self)
+        self.attempts: dict[int, Request] = {}  # by their row among the visits
         self.post_kind = _bound(_ToldPost, self)
         super().__init__(env, scenario, seed)
 
     def say(self, request: Request, what: str) -> None:
         """Add a line about `request` to the log."""
         who = f"{self.source_names[request.source]} #{request.number}"
+        if request.attempt:
+            who += f" (attempt {request.attempt + 1})"
         self.log.append(f"{self.clock.env.now:10.6f}  {who}  {what}")
 
     def place(self, station: int, endpoint: int) -> str:
@@ -107,6 +113,31 @@ class _ToldLedger(Ledger):
         self.assembly.requests[request.row] = request
         self.assembly.say(request, "arrives")
         return request
+
+
+class _ToldCalls(GraphLedger):
+    assembly: _Told
+
+    def open(self, source: int, number: int, now: float) -> Request:
+        request = super().open(source, number, now)
+        self.assembly.requests[request.row] = request
+        self.assembly.say(request, "arrives")
+        return request
+
+    def send(self, attempt: Attempt, station: int, endpoint: int, now: float) -> None:
+        super().send(attempt, station, endpoint, now)
+        self.assembly.attempts[attempt.call] = attempt
+        if endpoint >= 0:
+            self.assembly.say(attempt, f"is sent to {self.assembly.place(station, endpoint)}")
+
+    def back(self, attempt: Attempt, result: int, now: float) -> None:
+        super().back(attempt, result, now)
+        station = self.assembly.scenario.stations[self.station[attempt.call]].name
+        self.assembly.say(attempt, f"comes back to its caller: {OUTCOMES[result]} at {station}")
+
+    def end_call(self, request: Request, outcome: int) -> None:
+        self.assembly.say(request, f"ends: {OUTCOMES[outcome]}")
+        super().end_call(request, outcome)
 
 
 class _ToldPost(Post):
@@ -202,7 +233,9 @@ class _ToldShared(SharedWorkers):
 
 def _say_left(assembly: _Told, line: Line, call: int, outcome: int, now: float) -> None:
     ledger = assembly.ledger
-    request = assembly.requests[ledger.call_request[call] if ledger.own_visits else call]
+    request = assembly.attempts.get(call)
+    if request is None:
+        request = assembly.requests[ledger.call_request[call] if ledger.own_visits else call]
     sent = ledger.sent[call] if ledger.own_visits else request.arrival
     where = assembly.place(line.station, line.endpoint)
     assembly.say(request, f"leaves {where}: {OUTCOMES[outcome]}, after {now - sent:.6g} s")

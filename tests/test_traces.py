@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import simpy
 
 import mesh_lab as ml
 from mesh_lab.traces import otlp
@@ -109,3 +111,37 @@ def test_a_saved_run_comes_back(run: ml.Run, tmp_path: Path) -> None:
             assert np.array_equal(mine, other, equal_nan=mine.dtype.kind == "f"), name
     assert back.requests.equals(run.requests)
     assert back.calls.equals(run.calls)
+
+
+def test_explained_event_by_event() -> None:
+    assert ml.explain(shop(), requests=1, seed=1).splitlines() == [
+        "100.000000  shop #0  arrives",
+        "100.000000  shop #0  is sent to front",
+        "100.000000  shop #0  starts at front",
+        "100.500000  shop>front #0  is sent to back",
+        "100.500000  shop>front #0  starts at back",
+        "101.500000  shop>front #0  comes back to its caller: timeout at back",
+        "101.500000  shop>front #0 (attempt 2)  is sent to back",
+        "101.500000  shop>front #0 (attempt 2)  waits at back, 1 in line",
+        "102.500000  shop>front #0 (attempt 2)  comes back to its caller: timeout at back",
+        "102.500000  shop #0  leaves front: failed, after 2.5 s",
+        "102.500000  shop #0  comes back to its caller: failed at front",
+        "102.500000  shop #0  ends: failed",
+        "110.500000  shop>front #0  leaves back: ok, after 10 s",
+        "110.500000  shop>front #0 (attempt 2)  starts at back",
+        "120.500000  shop>front #0 (attempt 2)  leaves back: ok, after 19 s",
+    ]
+
+
+def test_in_a_program_of_ones_own() -> None:
+    env = simpy.Environment()
+    front, _ = ml.build(env, shop()["front"], shop()["back"], seed=1)
+    told = []
+
+    def caller() -> Generator[simpy.Event, ml.Reply, None]:
+        reply = yield front.call("hello")
+        told.append((env.now, reply.outcome, reply.latency))
+
+    env.process(caller())
+    env.run()
+    assert told == [(2.5, "failed", 2.5)]
