@@ -328,3 +328,18 @@ def test_errors_say_what_to_do(make: object, message: str) -> None:
     with pytest.raises(ml.MeshLabError) as error:
         make()  # type: ignore[operator]
     assert message in str(error.value)
+
+
+def test_a_circle_in_which_no_time_passes_is_reported() -> None:
+    scenario = ml.Scenario(
+        ml.Poisson("shop", rate=1.0, to="api"),
+        ml.Service(
+            "api",
+            mode="async",
+            service_time=fixed(0.0),
+            calls=("api",),
+            policy=ml.Policy(timeout=1.0, propagate=True),
+        ),
+    )
+    with pytest.raises(ml.Deadlock, match="calls that are 2001 deep"):
+        ml.simulate(scenario, requests=1, seed=1)

@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..clock import EXPIRY, HOP, Alarm, Clock
+from ..errors import Deadlock
 from ..ledger import CANCELLED, FAILED, IN_FLIGHT, OK, OUTCOMES, TIMEOUT, Request
 from ..resilience.policy import Policy
 from .attempt import Attempt
@@ -48,6 +49,7 @@ __all__ = [
 
 Drawn = Callable[[Request], float]
 
+MOST_DEEP = 2_000  # calls on one way; the name of each way is as long as it is deep
 _FRACTION = 2.0**-20  # of a rank, for each list of deadlines
 
 
@@ -251,6 +253,7 @@ class Caller:
         self.names = names
         self.alarms = 0  # that have not rung and are not abandoned
         self._origins: dict[tuple[int, int, str], int] = {}
+        self._deep: dict[int, int] = {}  # how many calls there are on a way
         ledger.answered = self.answered
 
     # -- the calls of a request in service -----------------------------------------------------
@@ -265,6 +268,13 @@ class Caller:
         known = self._origins.get(key)
         if known is None:
             known = self._origins[key] = len(self.names)
+            deep = self._deep[known] = self._deep.get(parent.source, 0) + 1
+            if deep > MOST_DEEP:
+                raise Deadlock(
+                    f"{parent} has led to calls that are {deep} deep: services that call each "
+                    "other in a circle need time to pass, or a probability below 1, for their "
+                    "deadline to end it"
+                )
             again = f":{parent.visit}" if parent.visit else ""
             self.names.append(f"{self.names[parent.source]}{again}>{way}")
         return known
