@@ -1,7 +1,9 @@
 """Faults that are put in on purpose, as Envoy's fault filter does: delays and aborts.
 
 A caller's proxy decides for each attempt, by two independent draws, whether it is held back before
-anything else happens to it, and whether it then ends at once instead of being sent.
+anything else happens to it, and whether it then ends at once instead of being sent.  Here the
+caller's policy is in force meanwhile: its timeouts cover the delay, and an abort may be tried
+again.  In Envoy the filter stands before the router, once for each request, so that neither is so.
 """
 
 from __future__ import annotations
