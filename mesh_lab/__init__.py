@@ -194,7 +194,7 @@ from .stations.endpoints import (
     Slow,
 )
 from .stations.faults import Faults
-from .stations.handler import Handler
+from .stations.handler import Failing, Handler
 from .stations.queue import Queue
 from .stations.service import Service
 from .stations.sight import Sight
@@ -260,6 +260,7 @@ __all__ = [
     "ExerciseError",
     "Exponential",
     "Fail",
+    "Failing",
     "FailureRateBreaker",
     "Failures",
     "Faults",

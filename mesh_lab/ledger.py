@@ -63,7 +63,8 @@ class Request:
 
     Its identity is (source, number).  The engine makes them; user code may read `source`,
     `number`, `priority`, `deadline`, `arrival`, `payload`, and `key`, the number of its key (-1
-    without keys; its text is that of `mesh_lab.Keys.text`).
+    without keys; its text is that of `mesh_lab.Keys.text`); of what a balancer has sent, also
+    `endpoint`, `sent` and, where services are called, `attempt`.
     """
 
     arrival: float = 0.0
@@ -83,6 +84,7 @@ class Request:
     slot: int = -1  # where it stands in a random-order line
     timer: Any = None  # its time-to-live, while it waits
     due: float = 0.0  # when its work is planned to end
+    fails: bool = False  # whether it fails then, as a user's function has said
     key: int = -1  # the number of its key
     subject: str | None = None  # of the event that it publishes; None: its source's name
     # notes of the balancer that sent it
@@ -100,6 +102,21 @@ class Request:
     def made_by(self) -> int:
         """The number of the source of all; an attempt's own `source` is the way that led to it."""
         return self.source
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of its call it is: 0 the first; 0 for what is no attempt."""
+        return 0
+
+    @property
+    def endpoint(self) -> int:
+        """The number of the endpoint that a balancer has picked for it; -1 without any."""
+        return -1 if self.ticket is None else self.ticket.endpoint
+
+    @property
+    def sent(self) -> float:
+        """When it was sent to that endpoint, seconds; NaN without any."""
+        return _NAN if self.ticket is None else self.ticket.sent
 
     def __repr__(self) -> str:
         return f"Request(source={self.source}, number={self.number})"

@@ -291,7 +291,7 @@ def test_a_number_of_scenarios_that_is_none_is_told(
     assert f"N={many} is no number of scenarios" in capsys.readouterr().err
 
 
-OF_LOOPS = ("compiled", "log", "queue")
+OF_LOOPS = ("compiled", "graph", "log", "queue")
 
 
 def test_the_differential_check_plants_its_faults(monkeypatch: pytest.MonkeyPatch) -> None:

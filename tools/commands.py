@@ -21,7 +21,7 @@ from .environment import ROOT, SetupError, ensure
 __all__ = ["TEST_STEPS", "Step", "jupyter_command", "main"]
 
 Ensure = Callable[..., Path]
-DIFFERENTIALS = tuple(f"tests.differential_{of}" for of in ("compiled", "log", "queue"))
+DIFFERENTIALS = tuple(f"tests.differential_{of}" for of in ("compiled", "graph", "log", "queue"))
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 
 

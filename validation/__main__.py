@@ -7,8 +7,9 @@
 3. The replicated store against exact probabilities, and random clusters against its laws
    (`validation.replicated`).
 4. Recorded runs of real proxies against the model of them (`validation.measured`).
-5. The collapse under retries: the state after a pulse, 20 seeds a load (`validation.collapse`).
-6. The engine against the independent event loop of the tests: random scenarios 1 to 2000, row by
+5. A recorded Envoy under failures against the model of it (`validation.resilience`).
+6. The collapse under retries: the state after a pulse, 20 seeds a load (`validation.collapse`).
+7. The engine against the independent event loop of the tests: random scenarios 1 to 2000, row by
    row, and faults planted in the engine, each of which must be found.
 """
 
@@ -33,6 +34,7 @@ from .collapse import collapse
 from .measured import measured
 from .models import MODELS, Model
 from .replicated import replicated
+from .resilience import resilience
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LOAD, REPLICATIONS, WARMUP = 0.95, 20, 5_000.0
@@ -45,7 +47,8 @@ def main() -> int:
     parser.add_argument("--scenarios", type=int, default=2000, help="of the differential check")
     given = parser.parse_args()
     good, lines = True, ["# What the longer checks found", "", _written_by(), ""]
-    parts = (theory(), balancing(), replicated(), measured(), collapse())
+    parts = (theory(), balancing(), replicated(), measured())
+    parts = (*parts, resilience(), collapse())
     for part in (*parts, differential(given.scenarios)):
         for fine, line in part:
             good = good and fine

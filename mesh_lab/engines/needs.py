@@ -15,7 +15,7 @@ from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import Request
 from ..sources.base import OpenSource
-from ..stations.handler import Work
+from ..stations.handler import Failing, Work
 
 __all__ = ["Need", "drawn", "work_in_order", "work_of"]
 
@@ -100,6 +100,7 @@ def work_of(draws: Draws, work: Work, part: str, names: list[str]) -> Need:
                 f"{part!r}: the function for its work returned {seconds!r} for {request}; it must "
                 f"return seconds, a finite number that is not negative (and {LONGEST:g} at most)"
             )
+        request.fails = isinstance(seconds, Failing)
         return float(seconds)
 
     return asked

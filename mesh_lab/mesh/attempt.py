@@ -76,5 +76,10 @@ class Attempt(Request):
         """The number of the source of all."""
         return self._made_by
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt of its call it is: 0 the first."""
+        return self.visit
+
     def __repr__(self) -> str:
         return f"Request(source={self.made_by}, number={self.number}, attempt={self.visit})"

@@ -82,7 +82,7 @@ class Finder:
         self.alive = alive
         service = upstream.part
         facts = Registry.of(service, part.life, part.readiness).truth(draws)
-        views = part.by.views(facts.published, len(upstream.proxies), draws, service.name)
+        views = part.by.views(facts, len(upstream.proxies), draws, service.name)
         self._seen: dict[int, object] = {}
         for proxy in upstream.proxies:
             proxy.believe((), 0.0)

@@ -1,9 +1,10 @@
 """What one proxy guards a service with: its retry budget, limits, breakers and ejections.
 
 The rules are kernels of `mesh_lab.resilience`; here they meet the attempts.  Before an attempt is
-sent: a breaker of the whole service lets it in or not (``open``); when the balancer has picked, the
-limits (``overflow``) and the breaker of that endpoint do.  When it is over: limits, budget,
-ejection and breaker are told, in this order, what the proxy has seen of it:
+sent: a breaker of the whole service lets it in or not (``open``); when the balancer has picked, and
+there is a connection for it, the limits (``overflow``) and the breaker of that endpoint do.  When
+it is over: limits, budget, ejection and breaker are told, in this order, what the proxy has seen of
+it:
 
 ======================================================  ===================
 outcome                                                 seen as

@@ -21,24 +21,21 @@ class Connection:
     ----------
     endpoint : int
         Where it goes.
-    ready : float
-        When its handshakes are done.
     until : float
         When it takes nothing new any more.
     streams : int
         How many requests it carries.
-    declared : bool
-        Whether its handshakes are declared to take time.
+    up : bool
+        Whether its handshakes are done.
     """
 
-    __slots__ = ("declared", "endpoint", "ready", "streams", "until")
+    __slots__ = ("endpoint", "streams", "until", "up")
 
-    def __init__(self, endpoint: int, ready: float, until: float) -> None:
+    def __init__(self, endpoint: int) -> None:
         self.endpoint = endpoint
-        self.ready = ready
-        self.until = until
+        self.until = math.inf
         self.streams = 0
-        self.declared = False
+        self.up = False
 
 
 class Pool:
@@ -62,20 +59,38 @@ class Pool:
     def free(self, now: float) -> Connection | None:
         """Return the connection that carries the next request, if one has room."""
         for connection in self.open:
-            if connection.streams < self.carries and now < connection.until:
+            if connection.up and connection.streams < self.carries and now < connection.until:
                 return connection
         return None
+
+    def room(self, now: float) -> float:
+        """Return how many more requests all that are open, or will be, can carry."""
+        there = [c for c in self.open if now < c.until]
+        return sum(self.carries - connection.streams for connection in there)
 
     def may_open(self, now: float) -> bool:
         """Whether there may be one more; those that take nothing new do not count."""
         return sum(now < connection.until for connection in self.open) < self.most
 
-    def connect(self, endpoint: int, seconds: float, now: float) -> Connection:
-        """Open a connection."""
-        lifetime = math.inf if self.part.lifetime is None else self.part.lifetime
-        made = Connection(endpoint, now + seconds, now + lifetime)
+    def connect(self, endpoint: int) -> Connection:
+        """Open a connection; its handshakes are yet to come."""
+        made = Connection(endpoint)
         self.open.append(made)
         return made
+
+    def connected(self, connection: Connection, now: float) -> None:
+        """Note that its handshakes are done: from now on it carries requests, and grows old."""
+        connection.up = True
+        if self.part.lifetime is not None:
+            # it carries what it was opened for, however short its life is
+            connection.until = max(now + self.part.lifetime, math.nextafter(now, math.inf))
+
+    def close_old(self, now: float) -> int:
+        """Close what is too old and carries nothing; return how many that were."""
+        old = [c for c in self.open if now >= c.until and not c.streams]
+        for connection in old:
+            self.open.remove(connection)
+        return len(old)
 
     def release(self, connection: Connection, now: float, *, broken: bool) -> None:
         """Let a request leave its connection, which ends if it is broken or too old."""

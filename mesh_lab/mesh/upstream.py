@@ -21,6 +21,7 @@ from ..ledger import (
     CANCELLED,
     CRASHED,
     FAILED,
+    IN_FLIGHT,
     LIMITED,
     OK,
     OPEN,
@@ -286,8 +287,6 @@ class Upstream:
         if connection is not None:
             connection.streams += 1
             attempt.connection = connection
-            if connection.ready > now or connection.declared:
-                seconds = (seconds or 0.0) + max(connection.ready - now, 0.0)
         if seconds is None:
             self._enter(attempt, endpoint, now)
             return
@@ -310,42 +309,90 @@ class Upstream:
         endpoint = -1
         if part.balance == "request":
             endpoint = self._pick(attempt, proxy, now)
-            if endpoint < 0 or not self._admitted(attempt, proxy, endpoint, now):
+            if endpoint < 0:
                 return
         pool = proxy.pool(endpoint)
         connection = None if pool.waiting else pool.free(now)
-        if connection is None and self._may_open(pool, proxy, now):
-            if part.balance == "connection":
-                endpoint = self._pick(attempt, proxy, now)
-                if endpoint < 0 or not self._admitted(attempt, proxy, endpoint, now):
-                    return
-            self._opened(proxy)
-            seconds = 0.0 if self._handshake is None else self._handshake(attempt)
-            connection = pool.connect(endpoint, seconds, now)
-            connection.declared = self._handshake is not None
-        elif connection is not None and part.balance == "connection":
-            endpoint = connection.endpoint
-            if not self._admitted(attempt, proxy, endpoint, now):
+        if connection is None and not pool.waiting and self._handshake is None:
+            # what takes no time to open is there at once, and nobody waits for it
+            connection = self._open(attempt, proxy, pool, endpoint, now)
+            if attempt.result != IN_FLIGHT:
                 return
         if connection is not None:
-            self._go(attempt, proxy, endpoint, now, connection)
+            self._attach(attempt, proxy, connection, now)
         elif proxy.guards is None or proxy.guards.may_wait():
             self.ledger.send(attempt, self.station, endpoint, now)
             attempt.pool = pool
             pool.waiting.append(attempt)
+            self._provide(proxy, pool, endpoint, now)
+            if pool.free(now) is not None:
+                self.clock.agenda.append((self._serve, (proxy, pool, endpoint)))
         else:
             self._dismiss(attempt, proxy, OVERFLOW, now)
 
+    def _attach(self, attempt: Attempt, proxy: Proxy, connection: Connection, now: float) -> None:
+        """Let an attempt have a connection, unless limits or a breaker turn it away now."""
+        if self._admitted(attempt, proxy, connection.endpoint, now):
+            self._go(attempt, proxy, connection.endpoint, now, connection)
+
+    def _provide(self, proxy: Proxy, pool: Pool, endpoint: int, now: float) -> None:
+        """Open as many connections as those who wait need, and as there may be."""
+        while len(pool.waiting) > pool.room(now):
+            attempt = pool.waiting[int(pool.room(now))]
+            if self._open(attempt, proxy, pool, endpoint, now) is not None:
+                continue
+            if attempt.result == IN_FLIGHT:
+                return
+            self._stop_waiting(attempt, proxy)
+
+    def _open(
+        self, attempt: Attempt, proxy: Proxy, pool: Pool, endpoint: int, now: float
+    ) -> Connection | None:
+        """Open a connection for an attempt, if there may be one more.
+
+        Where the balancer is asked, and finds nobody, the attempt has ended.
+        """
+        if not self._may_open(pool, proxy, now):
+            return None
+        of = endpoint
+        if endpoint < 0:
+            endpoint = self._pick(attempt, proxy, now)
+            if endpoint < 0:
+                return None
+        if proxy.guards is not None:
+            proxy.guards.connected()
+        connection = pool.connect(endpoint)
+        if self._handshake is None:
+            pool.connected(connection, now)
+            return connection
+
+        def done(alarm: Alarm) -> None:
+            self.on_the_way -= 1
+            pool.connected(connection, self.clock.env.now)
+            self._serve((proxy, pool, of))
+            self.clock.drain()
+
+        self.on_the_way += 1
+        self.clock.schedule(Alarm(done), HOP, self._handshake(attempt))
+        return connection
+
     def _may_open(self, pool: Pool, proxy: Proxy, now: float) -> bool:
-        # an endpoint without any connection always gets its first one, as in Envoy
-        # (recalled, not checked)
+        """Say whether there may be one more; an endpoint without any always gets its first."""
+        assert self.part.connections is not None
+        if self.part.connections.lifetime is not None:
+            for other in proxy.pools.values():
+                for _ in range(other.close_old(now)):
+                    if proxy.guards is not None:
+                        proxy.guards.disconnected()
         if not pool.may_open(now):
             return False
         return proxy.guards is None or not pool.open or proxy.guards.may_connect()
 
-    def _opened(self, proxy: Proxy) -> None:
+    def _stop_waiting(self, attempt: Attempt, proxy: Proxy) -> None:
+        attempt.pool.waiting.remove(attempt)
+        attempt.pool = None
         if proxy.guards is not None:
-            proxy.guards.connected()
+            proxy.guards.waited()
 
     def _release(self, attempt: Attempt, now: float, *, broken: bool) -> None:
         """Let an attempt leave its connection; the next that waits takes it, on the agenda."""
@@ -360,33 +407,21 @@ class Upstream:
         if proxy.guards is not None and len(pool.open) < before:
             proxy.guards.disconnected()
         if pool.waiting:
-            self.clock.agenda.append((self._next_waiting, (proxy, pool, of)))
+            self.clock.agenda.append((self._serve, (proxy, pool, of)))
 
-    def _next_waiting(self, where: tuple[Proxy, Pool, int]) -> None:
+    def _serve(self, where: tuple[Proxy, Pool, int]) -> None:
+        """Let those who wait have the room that there is; open what is needed for the rest."""
         proxy, pool, endpoint = where
         now = self.clock.env.now
         while pool.waiting:
+            if pool.free(now) is None:
+                self._provide(proxy, pool, endpoint, now)
             connection = pool.free(now)
-            attempt = pool.waiting[0]
-            opens = connection is None and self._may_open(pool, proxy, now)
-            if connection is None and not opens:
+            if connection is None or not pool.waiting:
                 return
-            pool.waiting.popleft()
-            attempt.pool = None
-            if proxy.guards is not None:
-                proxy.guards.waited()
-            if connection is not None:
-                endpoint = connection.endpoint
-            elif endpoint < 0:
-                endpoint = self._pick(attempt, proxy, now)
-            if endpoint < 0 or (where[2] < 0 and not self._admitted(attempt, proxy, endpoint, now)):
-                continue
-            if connection is None:
-                self._opened(proxy)
-                seconds = 0.0 if self._handshake is None else self._handshake(attempt)
-                connection = pool.connect(endpoint, seconds, now)
-                connection.declared = self._handshake is not None
-            self._go(attempt, proxy, endpoint, now, connection)
+            attempt = pool.waiting[0]
+            self._stop_waiting(attempt, proxy)
+            self._attach(attempt, proxy, connection, now)
 
     def _dismiss(self, attempt: Attempt, proxy: Proxy, outcome: int, now: float) -> None:
         """End an attempt that its proxy had let in, but could not send."""
@@ -473,10 +508,8 @@ class Upstream:
             return
         proxy = self.proxies[attempt.sender]
         if attempt.pool is not None:  # it waits for a connection
-            attempt.pool.waiting.remove(attempt)
-            attempt.pool = None
+            self._stop_waiting(attempt, proxy)
             if proxy.guards is not None:
-                proxy.guards.waited()
                 proxy.guards.dismiss(attempt, now)
             self._forget(attempt, now)
             self.ledger.close(attempt.call, CANCELLED, now)

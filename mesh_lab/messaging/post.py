@@ -17,6 +17,7 @@ from ..distributions import Distribution
 from ..draws import Drawable, Draws
 from ..errors import MeshLabError
 from ..ledger import OK, Ledger, Request
+from ..stations.handler import Failing
 from .message import Message
 from .rows import Rows
 
@@ -246,6 +247,11 @@ class Post:
                 raise MeshLabError(
                     f"{part!r}: the function for its work returned {seconds!r} for {message}; it "
                     f"must return seconds, a finite number that is not negative"
+                )
+            if isinstance(seconds, Failing):
+                raise MeshLabError(
+                    f"{part!r}: the function for its work returned {seconds!r} as Failing for "
+                    f"{message}, but only handlers and services know that; give failure= instead"
                 )
             return float(seconds)
 

@@ -10,7 +10,9 @@ that are under way, and retries.  One more is let in while there are *fewer* tha
   detection hear of it (`seen`).
 * A connection over the limit is not opened, and the request waits.  An endpoint to which there is
   no connection at all still gets its first one, so that none starves: that is for the caller to
-  see to (recalled from Envoy's connection pool, not checked).
+  see to (``conn_pool_base.cc``).
+* A request that waits for a connection is no running one: the limit of these is looked at when it
+  gets its connection, so that many may wait and some of them still be refused.
 * A retry over the limit is not made, and what came back is passed on.  It is held from the decision
   to retry, through the pause, until that attempt is over (`RetryBudget` has the same).
 

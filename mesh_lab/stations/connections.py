@@ -10,9 +10,18 @@
 ====================  ==============================================================================
 
 On HTTP/1.1 a connection carries one request at a time; HTTP/2, and so gRPC, carries many as
-streams.  A request takes the connection that was opened first among those with room; if there is
-none it opens another, as long as there may be more, or waits for room.  A stream that its caller
-closes (a timeout) ends the connection on HTTP/1.1, and nothing else on HTTP/2.
+streams.  A request takes the connection that was opened first among those with room.  If there is
+none, it waits, and so many connections are opened as those who wait need, as long as there may be
+more; whoever has waited longest takes the next room, wherever that is (Envoy:
+``conn_pool_base.cc``).  So before the first connection is up, all requests wait, and count as
+pending.  A connection that takes no time (`connect` is not declared) is there at once: then those
+wait only for whom no connection may be opened.
+
+Limits (`Limits`) are looked at as in Envoy: that of pending requests when one has to wait, that of
+requests when it gets its connection, however long it has waited for it.
+
+A stream that its caller closes (a timeout) ends the connection on HTTP/1.1, and nothing else on
+HTTP/2.
 """
 
 from __future__ import annotations
@@ -46,7 +55,8 @@ class Connections:
     connect : float, Distribution or None
         Seconds that a new connection takes before it carries anything: TCP's and TLS's handshakes.
     lifetime : float, optional
-        Seconds after which a connection takes nothing new (gRPC's maximum connection age).
+        Seconds after which a connection takes nothing new (gRPC's maximum connection age), from
+        when it is up.
 
     Examples
     --------

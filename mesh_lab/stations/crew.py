@@ -88,7 +88,7 @@ class Hands:
 
     def depart(self, request: Request, now: float) -> None:
         """Send a request on whose service is complete."""
-        if self.chance is not None and self.chance(request) < self.failure:
+        if request.fails or (self.chance is not None and self.chance(request) < self.failure):
             self._go(request, FAILED, now)
         elif self.errands is not None:
             self.calling[request.call] = request

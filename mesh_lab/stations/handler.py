@@ -9,11 +9,29 @@ from ..distributions import Distribution
 from ..parts import Count, Name, NonNegative, Probability, field, part
 from .calls import Step
 
-__all__ = ["Handler", "To", "Work", "WorkingFields", "shares"]
+__all__ = ["Failing", "Handler", "To", "Work", "WorkingFields", "shares"]
 
 To = str | dict[str, Probability] | None
 # what takes how long: drawn from a distribution, or a user's function of (request, generator)
 Work = Distribution | Callable[..., Any] | None
+
+
+class Failing(float):
+    """Seconds of work after which a request ends as ``failed``.
+
+    A user's function for the work of a handler or a service returns it instead of seconds, where it
+    is to say which requests fail, and not only how many (`failure`).  Of the request it may read
+    what `mesh_lab.ledger.Request` allows, such as the endpoint and the attempt.
+
+    Examples
+    --------
+    Endpoint 1 answers with an error for a while, quickly:
+
+    >>> def work(request, rng):
+    ...     if request.endpoint == 1 and 2.0 <= request.sent < 8.0:
+    ...         return Failing(0.001)
+    ...     return 0.050
+    """
 
 
 def shares(to: To) -> dict[str, float]:
@@ -75,7 +93,8 @@ class Handler(WorkingFields):
         The queue that it takes requests from.  Several handlers may share one.
     work : Distribution, callable or None
         Seconds of work a request; a function is called with the request and a NumPy generator of
-        its own and returns them; None when every request carries its own (a recorded trace).
+        its own and returns them, as `Failing` if the request is to fail then; None when every
+        request carries its own (a recorded trace).
     workers : int
         How many requests it works on at once.
     mode : str

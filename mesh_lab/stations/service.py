@@ -48,7 +48,8 @@ class Service(WaitingFields, WorkingFields):
         How many requests each endpoint works on at once.
     service_time : Distribution, callable or None
         Seconds of work a request; a function is called with the request and a NumPy generator of
-        its own and returns them; None when every request carries its own (a recorded trace).
+        its own and returns them, as `mesh_lab.stations.handler.Failing` if the request is to fail
+        then; None when every request carries its own (a recorded trace).
     balancer : Balancer or callable
         Picks the endpoint of each request.  A function is called with what the balancer sees (a
         `mesh_lab.balancing.Sight`) and the request, and returns the number of an endpoint.

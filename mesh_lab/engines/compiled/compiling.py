@@ -30,6 +30,7 @@ from typing import Any
 from ...balancing.rule import KERNELS
 from . import loop, onepass, rules
 from .events import log_filling, log_loop, queue_loop
+from .graph import guarding
 from .graph import loop as graph_loop
 from .graph import rules as graph_rules
 
@@ -56,7 +57,7 @@ class Compiled:
         plain: Any = {"_nrt": False, "error_model": "numpy"}
         inside: Any = {**plain, "forceinline": True}
         loops = (loop.LOOP, onepass.ONEPASS, log_loop.LOOP, queue_loop.QUEUE, graph_loop.GRAPH)
-        for function in chain.from_iterable(loops):
+        for function in chain(*loops, guarding.GUARDING):
             register_jitable(**plain)(function)
         for function in KERNELS:
             register_jitable(**inside)(function)
@@ -64,6 +65,8 @@ class Compiled:
             overload(place, jit_options=inside)(leading)
         for place, kernel in _BY_NUMBER.items():
             overload(place, jit_options=inside)(_unrolled(place, kernel))
+        for place, silent in guarding.ASKED.items():
+            overload(place, jit_options=plain, strict=False)(_guarded(place, silent))
         self._functions: dict[str, Callable[..., Any]] = {
             function.__name__: function
             for function in (
@@ -265,6 +268,11 @@ def _unrolled(place: Callable[..., Any], name: str) -> Callable[..., Any]:
     scope: dict[str, Any] = {"lead": lead}
     exec(f"def typed({listed}):\n    return lead(states)", scope)
     return scope["typed"]  # type: ignore[no-any-return]
+
+
+def _guarded(place: Callable[..., Any], silent: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what gives numba the code of a place where the guards are asked, if there are any."""
+    return lambda *arguments: place if arguments[0].instance_class is guarding.Guarded else silent
 
 
 def _folder() -> Path | None:

@@ -18,8 +18,11 @@ from ..compiling import compiled
 from ..driver import NotForCompiled
 from ..events.arriving import Arrived, arrivals, first
 from ..feeding import Classes
-from ..world import CLOCKS
-from . import world
+from ..loop import schedule
+from ..world import CLOCKS, NOW
+from . import loop, world
+from .guarding import HOLDS, JITTER, Guarded, Unguarded
+from .guards import Watch
 from .stacked import stacked
 from .tables import tables_of
 from .ways import Ways
@@ -53,10 +56,17 @@ class _Run:
         self.tables = tables_of(scenario)
         self.ways = Ways(scenario, self.tables, self.draws)
         self.arrived = arrivals(scenario, self.draws, requests=requests, until=until)
-        self.view, self.states, group = stacked(self.services, self.draws)
-        self.tables.graph.group[:] = group
-        self.uniforms = np.zeros(int(self.tables.graph.picks.max(initial=0)) + 1)
+        stack = stacked(self.services, self.draws)
+        self.view, self.states = stack.view, stack.states
+        self.tables.graph.group[:] = stack.group
+        self.uniforms = np.zeros(max(int(self.tables.graph.picks.max(initial=0)), JITTER + 1))
+        self.watch = Watch(self.services, self.tables, stack, self.draws)
+        kind = Guarded if self.tables.graph.guards.any() else Unguarded
+        self.guards = kind(self.watch.ints, self.watch.floats)
         self.w = self._world()
+        for s, service in enumerate(self.services):
+            if service.ejection is not None:
+                self._plan(2 * s + 1, service.ejection.interval)
 
     # -- the arrays ------------------------------------------------------------------------------
 
@@ -65,6 +75,8 @@ class _Run:
         calls = int(g.calls.max(initial=1))
         outs = int(np.max(np.where(g.hedge >= 0.0, g.times + 1, 1), initial=1))
         room = 8 + 2 * calls * outs
+        hedged = (g.hedge >= 0.0) & (g.guards[g.callee] & HOLDS > 0)
+        held = int(np.max(np.where(hedged, g.times, 1), initial=1))
         places = _PLACES + 4 * room
         counter = np.zeros(world.COUNTERS, dtype=np.int64)
         counter[world.FREE_VISITS] = counter[world.FREE_CALLINGS] = places
@@ -86,7 +98,12 @@ class _Run:
             store=self.ways.store,
             rows=self._rows(_ROWS + 4 * n // 3, n),
             visits=_made(Visits, places, free=np.arange(places)),
-            callings=_made(Callings, places, free=np.arange(places)),
+            callings=_made(
+                Callings,
+                places,
+                free=np.arange(places),
+                holders=np.zeros(places * held, dtype=np.int64),
+            ),
             counter=counter,
             clock=np.zeros(CLOCKS),
             event_time=np.empty(places),
@@ -175,7 +192,7 @@ class _Run:
         """Run to the end."""
         code = compiled()
         while True:
-            why = code.run_graph(self.w, self.view, self.states, self.uniforms)
+            why = code.run_graph(self.w, self.view, self.states, self.guards, self.uniforms)
             if not self._answer(why):
                 return self._columns()
 
@@ -192,13 +209,41 @@ class _Run:
             self.ways.learn(q, w.callings, w.visits, source, service)
         elif why == world.NEEDS_ROOM:
             self._more_room()
+        elif why == world.CHANGES:
+            self._change(int(c[world.ASKED]))
         elif why == world.EMPTY and self.until is None and c[world.FLYING]:
             raise NotForCompiled("requests are in flight and nothing is left that moves them")
         else:
             return False
-        if why != world.NEEDS_ROOM:
+        if why in (world.NEEDS_DRAWS, world.NEEDS_WAY):
             self.w = self.w._replace(store=self.ways.store)
         return True
+
+    def _change(self, what: int) -> None:
+        """Let a proxy make its pools anew, or the proxies of a service sweep."""
+        now, of = float(self.w.clock[NOW]), what >> 1
+        if what & 1 == 0:
+            self.watch.rearrange(of, now)
+            return
+        interval = self.watch.sweep(of, now)
+        w, c = self.w, self.w.counter
+        planned = w.event_what[: c[world.HEAP]] & 7
+        if c[world.ARRIVED] < len(w.made) or np.any(planned != world.CHANGE):
+            self._plan(what, interval)
+
+    def _plan(self, what: int, seconds: float) -> None:
+        w = self.w
+        schedule(
+            w.counter,
+            w.clock,
+            w.event_time,
+            w.event_key,
+            w.event_what,
+            loop.CHANGED,
+            world.CHANGE,
+            what,
+            seconds,
+        )
 
     def _more_room(self) -> None:
         """Make everything larger that is nearly full."""
@@ -281,7 +326,12 @@ def _made(kind: Any, places: int, **given: Any) -> Any:
 def _more_places(pool: Any, c: Any, free: int) -> Any:
     """Return a pool twice as large; the new places are free."""
     n = len(pool.free)
-    grown = pool._replace(**{name: _longer(getattr(pool, name), 2 * n) for name in pool._fields})
+    grown = pool._replace(
+        **{
+            name: _longer(each, 2 * len(each))
+            for name, each in zip(pool._fields, pool, strict=True)
+        }
+    )
     for name in ("row", "serial"):
         if hasattr(grown, name):
             getattr(grown, name)[n:] = -1

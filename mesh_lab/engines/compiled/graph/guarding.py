@@ -7,9 +7,9 @@ kernel is asked.  What is done here, and in which order, is `mesh_lab.mesh.guard
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
-from ....balancing.rule import kernel
 from ....ledger import CANCELLED, CRASHED, FAILED, OK, OPEN, OVERFLOW, TIMEOUT, UNAVAILABLE
 from ....resilience.budget import Budgets
 from ....resilience.budget import may_retry as budget_allows
@@ -25,7 +25,6 @@ from ....resilience.ejecting import responded as ejecting_hears
 from ....resilience.limits import KINDS, REQUESTS, RETRIES, InUse, give, take
 from ....resilience.outliers import Outliers
 from ....resilience.seen import SEEN_ERROR, SEEN_GATEWAY, SEEN_LOCAL, SEEN_OK
-from .world import Guards
 
 __all__ = [
     "BUDGET",
@@ -33,6 +32,7 @@ __all__ = [
     "EJECTS",
     "GUARDING",
     "HOLDS",
+    "JITTER",
     "LIMITS",
     "PER_ENDPOINT",
     "PER_SERVICE",
@@ -45,22 +45,34 @@ __all__ = [
     "outliers_of",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 GUARDING: list[Any] = []  # the functions that are compiled
+ASKED: dict[Any, Any] = {}  # those that the loop asks, and what they say where nothing is guarded
 
 # what a service declares, as bits
 BUDGET, LIMITS, PER_SERVICE, PER_ENDPOINT, EJECTS, DRAWS = 1, 2, 4, 8, 16, 32
 HOLDS = BUDGET | LIMITS  # retries are held
 BREAKS = PER_SERVICE | PER_ENDPOINT
 
-# the tables: where the numbers of each family begin, after what the loop itself wants to know
+# the table of a service: what the loop itself wants to know, then the numbers of each family
 POOL, CIRCUIT, EACH, EJECTOR, AT_BREAKER, AT_EJECT = range(6)
 OF_BUDGET = 6
 OF_CIRCUITS = 14
+ROOM = OF_CIRCUITS + 7  # that each breaker has for answers
 OF_OUTLIERS = 22
 WHOLE = 38
 REAL_BUDGET, REAL_CIRCUITS, REAL_OUTLIERS = 0, 1, 5
 REAL = 9
+JITTER = 4
 SILENT = -2.0  # nothing has changed; no time is below 0 but minus infinity
+
+# areas of whole numbers, one behind the other; where area k begins stands at place k
+TABLE, ACTIVE, BUDGETS, USES, CIRCUITS, OUTLIERS = 0, 1, 2, 8, 11, 21
+AREAS = 37
+# areas of floats, the first being a table too; where they begin stands behind where those end
+UNTIL_CIRCUITS, UNTIL_OUTLIERS = AREAS + 2, AREAS + 3
+FIRST = AREAS + 5
 
 
 def guarding(function: Any) -> Any:
@@ -69,153 +81,182 @@ def guarding(function: Any) -> Any:
     return function
 
 
+def asked(silent: Callable[..., Any]) -> Callable[[F], F]:
+    """Say that a function is asked by the loop; where nothing is guarded `silent` is in its place.
+
+    The guards are as much to compile as half of the loop.  Their arguments have other names.
+    """
+
+    def decorate(function: F) -> F:
+        ASKED[function] = silent
+        return function
+
+    return decorate
+
+
+class Guarded(NamedTuple):
+    """The guards of all proxies in two arrays, see the areas."""
+
+    ints: Any
+    floats: Any
+
+
+class Unguarded(NamedTuple):
+    """The same, of a scenario without any."""
+
+    ints: Any
+    floats: Any
+
+
 # -- states of one service -----------------------------------------------------------------------
 
 
-@kernel
-def budgets_of(g: Guards, s: int) -> Budgets:
+@guarding
+def budgets_of(ints: Any, floats: Any, s: int) -> Budgets:
     """Return the budgets with the numbers of service `s`."""
-    b, w, i = g.budgets, g.whole, s * WHOLE + OF_BUDGET
+    i = FIRST + s * WHOLE + OF_BUDGET
     return Budgets(
-        w[i],
-        w[i + 1],
-        g.real[s * REAL + REAL_BUDGET],
-        w[i + 2],
-        w[i + 3],
-        w[i + 4],
-        w[i + 5],
-        w[i + 6],
-        w[i + 7],
-        b.retries,
-        b.tokens,
-        b.began,
-        b.place,
-        b.current,
-        b.past,
+        ints[i],
+        ints[i + 1],
+        floats[s * REAL + REAL_BUDGET],
+        ints[i + 2],
+        ints[i + 3],
+        ints[i + 4],
+        ints[i + 5],
+        ints[i + 6],
+        ints[i + 7],
+        ints[ints[BUDGETS] : ints[BUDGETS + 1]],
+        ints[ints[BUDGETS + 1] : ints[BUDGETS + 2]],
+        ints[ints[BUDGETS + 2] : ints[BUDGETS + 3]],
+        ints[ints[BUDGETS + 3] : ints[BUDGETS + 4]],
+        ints[ints[BUDGETS + 4] : ints[BUDGETS + 5]],
+        ints[ints[BUDGETS + 5] : ints[BUDGETS + 6]],
     )
 
 
-@kernel
-def uses_of(g: Guards, s: int) -> InUse:
+@guarding
+def uses_of(ints: Any, s: int) -> InUse:
     """Return what is in use, with the limits of service `s`."""
-    at_most = g.uses.at_most[s * KINDS : (s + 1) * KINDS]
-    return InUse(at_most, g.uses.held, g.uses.overflowed)
+    first = ints[USES] + s * KINDS
+    return InUse(
+        ints[first : first + KINDS],
+        ints[ints[USES + 1] : ints[USES + 2]],
+        ints[ints[USES + 2] : ints[USES + 3]],
+    )
 
 
-@kernel
-def circuits_of(g: Guards, s: int) -> Circuits:
+@guarding
+def circuits_of(ints: Any, floats: Any, s: int) -> Circuits:
     """Return the breakers with the numbers of service `s`."""
-    b, w, x = g.circuits, g.whole, g.real
-    i, k = s * WHOLE + OF_CIRCUITS, s * REAL + REAL_CIRCUITS
+    i, k = FIRST + s * WHOLE + OF_CIRCUITS, s * REAL + REAL_CIRCUITS
     return Circuits(
-        w[i],
-        w[i + 1],
-        w[i + 2],
-        w[i + 3],
-        w[i + 4],
-        w[i + 5],
-        x[k],
-        w[i + 6],
-        x[k + 1],
-        x[k + 2],
-        x[k + 3],
-        b.actions,
-        b.leads_to,
-        w[i + 7],
-        b.state,
-        b.probes,
-        b.trips,
-        b.period,
-        b.until,
-        b.failed,
-        b.filled,
-        b.cursor,
-        b.recent,
+        ints[i],
+        ints[i + 1],
+        ints[i + 2],
+        ints[i + 3],
+        ints[i + 4],
+        ints[i + 5],
+        floats[k],
+        ints[i + 6],
+        floats[k + 1],
+        floats[k + 2],
+        floats[k + 3],
+        ints[ints[CIRCUITS] : ints[CIRCUITS + 1]],
+        ints[ints[CIRCUITS + 1] : ints[CIRCUITS + 2]],
+        ints[i + 7],  # ROOM
+        ints[ints[CIRCUITS + 2] : ints[CIRCUITS + 3]],
+        ints[ints[CIRCUITS + 3] : ints[CIRCUITS + 4]],
+        ints[ints[CIRCUITS + 4] : ints[CIRCUITS + 5]],
+        ints[ints[CIRCUITS + 5] : ints[CIRCUITS + 6]],
+        floats[ints[UNTIL_CIRCUITS] : ints[UNTIL_CIRCUITS + 1]],
+        ints[ints[CIRCUITS + 6] : ints[CIRCUITS + 7]],
+        ints[ints[CIRCUITS + 7] : ints[CIRCUITS + 8]],
+        ints[ints[CIRCUITS + 8] : ints[CIRCUITS + 9]],
+        ints[ints[CIRCUITS + 9] : ints[CIRCUITS + 10]],
     )
 
 
-@kernel
-def outliers_of(g: Guards, s: int) -> Outliers:
+@guarding
+def outliers_of(ints: Any, floats: Any, s: int) -> Outliers:
     """Return what is known of outliers, with the numbers of service `s`."""
-    b, w, x = g.outliers, g.whole, g.real
-    i, k = s * WHOLE + OF_OUTLIERS, s * REAL + REAL_OUTLIERS
+    i, k = FIRST + s * WHOLE + OF_OUTLIERS, s * REAL + REAL_OUTLIERS
     return Outliers(
-        w[i],
-        w[i + 1],
-        w[i + 2],
-        w[i + 3],
-        w[i + 4],
-        w[i + 5],
-        x[k],
-        x[k + 1],
-        w[i + 6],
-        w[i + 7],
-        w[i + 8],
-        w[i + 9],
-        w[i + 10],
-        w[i + 11],
-        x[k + 2],
-        w[i + 12],
-        x[k + 3],
-        w[i + 13],
-        w[i + 14],
-        w[i + 15],
-        b.member,
-        b.ejected,
-        b.until,
-        b.multiplier,
-        b.errors,
-        b.gateways,
-        b.total,
-        b.good,
-        b.why,
-        b.back_at,
-        b.in_use,
-        b.members,
-        b.active,
-        b.sweeps,
-        b.changed,
-        b.became,
-        b.tally,
+        ints[i],
+        ints[i + 1],
+        ints[i + 2],
+        ints[i + 3],
+        ints[i + 4],
+        ints[i + 5],
+        floats[k],
+        floats[k + 1],
+        ints[i + 6],
+        ints[i + 7],
+        ints[i + 8],
+        ints[i + 9],
+        ints[i + 10],
+        ints[i + 11],
+        floats[k + 2],
+        ints[i + 12],
+        floats[k + 3],
+        ints[i + 13],
+        ints[i + 14],
+        ints[i + 15],
+        ints[ints[OUTLIERS] : ints[OUTLIERS + 1]],
+        ints[ints[OUTLIERS + 1] : ints[OUTLIERS + 2]],
+        floats[ints[UNTIL_OUTLIERS] : ints[UNTIL_OUTLIERS + 1]],
+        ints[ints[OUTLIERS + 2] : ints[OUTLIERS + 3]],
+        ints[ints[OUTLIERS + 3] : ints[OUTLIERS + 4]],
+        ints[ints[OUTLIERS + 4] : ints[OUTLIERS + 5]],
+        ints[ints[OUTLIERS + 5] : ints[OUTLIERS + 6]],
+        ints[ints[OUTLIERS + 6] : ints[OUTLIERS + 7]],
+        ints[ints[OUTLIERS + 7] : ints[OUTLIERS + 8]],
+        ints[ints[OUTLIERS + 8] : ints[OUTLIERS + 9]],
+        ints[ints[OUTLIERS + 9] : ints[OUTLIERS + 10]],
+        ints[ints[OUTLIERS + 10] : ints[OUTLIERS + 11]],
+        ints[ints[OUTLIERS + 11] : ints[OUTLIERS + 12]],
+        ints[ints[OUTLIERS + 12] : ints[OUTLIERS + 13]],
+        ints[ints[OUTLIERS + 13] : ints[OUTLIERS + 14]],
+        ints[ints[OUTLIERS + 14] : ints[OUTLIERS + 15]],
+        ints[ints[OUTLIERS + 15] : ints[OUTLIERS + 16]],
     )
 
 
-@kernel
-def circuit_at(g: Guards, bits: int, s: int, p: int, e: int) -> int:
+@guarding
+def circuit_at(ints: Any, bits: int, s: int, p: int, e: int) -> int:
     """Return the breaker that an attempt through pool `p` to endpoint `e` meets."""
-    w, i = g.whole, s * WHOLE
-    first = w[i + CIRCUIT] + (p - w[i + POOL]) * w[i + EACH]
+    i = FIRST + s * WHOLE
+    first = ints[i + CIRCUIT] + (p - ints[i + POOL]) * ints[i + EACH]
     return first + e if bits & PER_ENDPOINT else first  # type: ignore[no-any-return]
 
 
-@kernel
+@guarding
 def seen_as(outcome: int) -> int:
     """Return as what a proxy sees an outcome; see `mesh_lab.mesh.guards.seen`."""
     if outcome == OK:
         return SEEN_OK
     if outcome == FAILED:
         return SEEN_ERROR
-    if outcome in (UNAVAILABLE, CRASHED, TIMEOUT):
-        return SEEN_LOCAL
-    return SEEN_GATEWAY
+    return SEEN_LOCAL if outcome in (UNAVAILABLE, CRASHED, TIMEOUT) else SEEN_GATEWAY
 
 
 # -- before an attempt ---------------------------------------------------------------------------
 
 
-@guarding
-def let_in(g: Guards, bits: int, s: int, p: int, first: bool, now: float) -> int:
+@asked(lambda g, bits, s, p, first, now: 0)
+def let_in(g: Any, bits: int, s: int, p: int, first: bool, now: float) -> int:
     """Ask the breaker of the service; return what it says, 0 without one, -1 if it refuses."""
     if first and bits & BUDGET:
-        budget_sent(budgets_of(g, s), p, now)
+        budget_sent(budgets_of(g.ints, g.floats, s), p, now)
     if bits & PER_SERVICE:
-        passed: int = circuit_admits(circuits_of(g, s), circuit_at(g, bits, s, p, 0), now)
+        passed: int = circuit_admits(
+            circuits_of(g.ints, g.floats, s), circuit_at(g.ints, bits, s, p, 0), now
+        )
         return passed if passed > 0 else -1
     return 0
 
 
-@guarding
-def let_to(g: Guards, bits: int, s: int, p: int, e: int, passed: int, now: float) -> int:
+@asked(lambda g, bits, s, p, e, passed, now: passed)
+def let_to(g: Any, bits: int, s: int, p: int, e: int, passed: int, now: float) -> int:
     """Ask about the endpoint that was picked, -1 for none.
 
     Returns
@@ -226,39 +267,44 @@ def let_to(g: Guards, bits: int, s: int, p: int, e: int, passed: int, now: float
     refused = 0
     if e < 0:
         refused = UNAVAILABLE
-    elif bits & LIMITS and take(uses_of(g, s), p, REQUESTS) == 0:
+    elif bits & LIMITS and take(uses_of(g.ints, s), p, REQUESTS) == 0:
         refused = OVERFLOW
     elif bits & PER_ENDPOINT:
-        passed = circuit_admits(circuits_of(g, s), circuit_at(g, bits, s, p, e), now)
+        passed = circuit_admits(
+            circuits_of(g.ints, g.floats, s), circuit_at(g.ints, bits, s, p, e), now
+        )
         if passed == 0:
             refused = OPEN
             if bits & LIMITS:
-                give(uses_of(g, s), p, REQUESTS)
+                give(uses_of(g.ints, s), p, REQUESTS)
     if refused == 0:
-        g.active[p] += 1
+        g.ints[g.ints[ACTIVE] + p] += 1
         return passed
     if bits & PER_SERVICE:
-        circuit_cancelled(circuits_of(g, s), circuit_at(g, bits, s, p, 0), now, passed)
+        circuit_cancelled(
+            circuits_of(g.ints, g.floats, s), circuit_at(g.ints, bits, s, p, 0), now, passed
+        )
     return -refused
 
 
 # -- after it ------------------------------------------------------------------------------------
 
 
-@guarding
+@asked(lambda g, u, bits, s, p, e, passed, outcome, now: SILENT)
 def concluded(
-    g: Guards,
+    g: Any,
+    u: Any,
     bits: int,
     s: int,
     p: int,
     e: int,
-    now: float,
-    outcome: int,
     passed: int,
-    u: Any,
-    jitter: float,
+    outcome: int,
+    now: float,
 ) -> float:
     """Take in how an attempt has ended, or that nobody waits for it any more.
+
+    Of the draws `u`, those up to `JITTER` are for ejection, that one for the breaker's pause.
 
     Returns
     -------
@@ -266,44 +312,50 @@ def concluded(
         When the endpoint's breaker lets a probe in, if pools may have to be made anew (minus
         infinity if it is closed); otherwise `SILENT`.
     """
-    g.active[p] -= 1
+    g.ints[g.ints[ACTIVE] + p] -= 1
     changed = False
     saw = seen_as(outcome)
     if bits & LIMITS:
-        give(uses_of(g, s), p, REQUESTS)
+        give(uses_of(g.ints, s), p, REQUESTS)
     if outcome != CANCELLED:
         if bits & BUDGET:
-            budget_hears(budgets_of(g, s), p, saw)
+            budget_hears(budgets_of(g.ints, g.floats, s), p, saw)
         if bits & EJECTS:
-            i = s * WHOLE
-            mine = g.whole[i + EJECTOR] + p - g.whole[i + POOL]
-            changed = ejecting_hears(outliers_of(g, s), mine, e, now, saw, u) == 1
+            i = FIRST + s * WHOLE
+            mine = g.ints[i + EJECTOR] + p - g.ints[i + POOL]
+            changed = ejecting_hears(outliers_of(g.ints, g.floats, s), mine, e, now, saw, u) == 1
     if bits & BREAKS:
-        circuits, at = circuits_of(g, s), circuit_at(g, bits, s, p, e)
+        circuits, at = circuits_of(g.ints, g.floats, s), circuit_at(g.ints, bits, s, p, e)
         if outcome == CANCELLED:
             turned = circuit_cancelled(circuits, at, now, passed)
         else:
-            turned = circuit_hears(circuits, at, now, saw, jitter)
+            turned = circuit_hears(circuits, at, now, saw, u[JITTER])
         if bits & PER_ENDPOINT and (changed or turned != 0):
-            return circuit_until(circuits, at)  # type: ignore[no-any-return]
+            return circuit_until(circuits, at)
     return -1.0 if changed else SILENT
 
 
 # -- retries -------------------------------------------------------------------------------------
 
 
-@guarding
-def may_retry(g: Guards, bits: int, s: int, p: int, now: float) -> bool:
+@asked(lambda g, bits, s, p, now: True)
+def may_retry(g: Any, bits: int, s: int, p: int, now: float) -> bool:
     """Take a retry out of the budget, or out of the limit of retries where there is none."""
     if bits & BUDGET:
-        return budget_allows(budgets_of(g, s), p, now, g.active[p], 0) == 1  # type: ignore[no-any-return]
-    return take(uses_of(g, s), p, RETRIES) == 1  # type: ignore[no-any-return]
+        # the attempt that has just failed still counts, as in `mesh_lab.mesh.guards`
+        return (
+            budget_allows(
+                budgets_of(g.ints, g.floats, s), p, now, g.ints[g.ints[ACTIVE] + p] + 1, 0
+            )
+            == 1
+        )
+    return take(uses_of(g.ints, s), p, RETRIES) == 1
 
 
-@guarding
-def given_back(g: Guards, bits: int, s: int, p: int) -> None:
+@asked(lambda g, bits, s, p: None)
+def given_back(g: Any, bits: int, s: int, p: int) -> None:
     """Give a retry back."""
     if bits & BUDGET:
-        budget_back(budgets_of(g, s), p)
+        budget_back(budgets_of(g.ints, g.floats, s), p)
     else:
-        give(uses_of(g, s), p, RETRIES)
+        give(uses_of(g.ints, s), p, RETRIES)

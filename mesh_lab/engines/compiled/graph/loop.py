@@ -15,11 +15,27 @@ import math
 from typing import Any
 
 from ....balancing.rule import View
-from ....ledger import CANCELLED, FAILED, IN_FLIGHT, OK, REJECTED, TIMEOUT, UNAVAILABLE
+from ....ledger import CANCELLED, FAILED, IN_FLIGHT, OK, OPEN, REJECTED, TIMEOUT, UNAVAILABLE
 from ....resilience.backoff import BackoffNumbers
 from ....resilience.backoff import pause as pause_by
 from ..loop import close_root, merged, put_event, schedule
 from ..world import NOW, RANKED
+from .guarding import (
+    AT_BREAKER,
+    AT_EJECT,
+    DRAWS,
+    FIRST,
+    HOLDS,
+    JITTER,
+    PER_ENDPOINT,
+    SILENT,
+    WHOLE,
+    concluded,
+    given_back,
+    let_in,
+    let_to,
+    may_retry,
+)
 from .rules import answered_by, choose_by, sent_by
 from .world import (
     ANSWERED,
@@ -30,6 +46,8 @@ from .world import (
     BY_DEADLINE,
     BY_PRIORITY,
     BY_RANK,
+    CHANGE,
+    CHANGES,
     DONE,
     EMPTY,
     FIFO,
@@ -50,6 +68,7 @@ from .world import (
     NEXT,
     NUMBER,
     REACH,
+    REARRANGE,
     RING,
     RINGING,
     ROOT_IS_FREE,
@@ -65,7 +84,7 @@ from .world import (
 __all__ = ["GRAPH", "run_graph"]
 
 GRAPH: list[Any] = []  # the functions that are compiled
-COMPLETED, TOO_LATE, HOPPED = 1, 2, 4  # ranks
+COMPLETED, TOO_LATE, CHANGED, HOPPED = 1, 2, 3, 4  # ranks
 INF = math.inf
 NAN = math.nan
 LISTS = 1 << 55  # of events at one time, the alarms of lists are the last of their rank
@@ -143,6 +162,7 @@ def begin_call(
     cs.alarm[q] = -1
     cs.first_out[q] = -1
     cs.next[q] = -1
+    cs.held[q] = 0
     cs.serial[q] = c[SERIAL]
     c[SERIAL] += 1
     return q  # type: ignore[no-any-return]
@@ -190,40 +210,38 @@ def append(first: Any, following: Any, of: int, one: int) -> None:
 
 
 @graphed
-def leave_all(
-    c: Any,
-    rows: Any,
-    vs: Any,
-    cs: Any,
-    group: Any,
-    stops: Any,
-    view: View,
-    states: Any,
-    first_due: Any,
-    last_due: Any,
-    item: Any,
-    item_of: Any,
-    item_row: Any,
-    q: int,
-    only: int,
-    result: int,
-    now: float,
-) -> None:
-    """Leave the attempts of a call that are out; or only one of them."""
-    v = cs.first_out[q] if only < 0 else only
+def held_first(held: Any, holders: Any, width: int, q: int) -> int:
+    """Return from whose budget the retry is that a call holds longest; it is sent now."""
+    first = q * width
+    p = holders[first]
+    held[q] -= 1
+    for k in range(first, first + held[q]):
+        holders[k] = holders[k + 1]
+    return p  # type: ignore[no-any-return]
+
+
+@graphed
+def drawless(
+    tag: Any, reach: int, bits: int, ways: Any, following: Any, number: int, v: int
+) -> int:
+    """Return the first way of the attempts from `v` on whose draws are not at hand; -1: none."""
     while v >= 0:
-        stop_timer(vs, first_due, last_due, v)
-        vs.left[v] = 1
-        if vs.known[v] == 0:
-            row, p, s = vs.row[v], vs.sender[v], vs.service[v]
-            e = rows.endpoint[row]
-            rows.returned[row] = now
-            rows.result[row] = result
-            view.outstanding[p * view.stride + e] -= 1
-            answered_by(states, group[s], view, p, e, now, now - rows.sent[row], 0, NAN)
-            if stops[s]:
-                push(c, item, item_of, item_row, STOP, v, row)
-        v = vs.out[v] if only < 0 else -1
+        if not known_draws(tag, reach, bits, ways[v], number):
+            return ways[v]  # type: ignore[no-any-return]
+        v = following[v]
+    return -1
+
+
+@graphed
+def chances_of(store: Any, u: Any, ints: Any, s: int, way: int, number: int) -> None:
+    """Draw what the guards of service `s` may need to know of an answer: see `concluded`."""
+    at_eject = ints[FIRST + s * WHOLE + AT_EJECT]
+    at_breaker = ints[FIRST + s * WHOLE + AT_BREAKER]
+    if at_eject >= 0:
+        for k in range(JITTER):
+            u[k] = drawn(store, way, at_eject + k, number)
+    if at_breaker >= 0:
+        u[JITTER] = drawn(store, way, at_breaker, number)
 
 
 @graphed
@@ -268,7 +286,7 @@ def stop_timer(vs: Any, first_due: Any, last_due: Any, v: int) -> None:
 
 
 @graphed
-def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
+def run_graph(w: GraphWorld, view: View, states: Any, guards: Any, u: Any) -> int:
     """Let events happen until something is needed or the run is over; return which."""
     g, lines, store, rows, vs, cs = w.graph, w.lines, w.store, w.rows, w.visits, w.callings
     c, clock = w.counter, w.clock
@@ -276,7 +294,7 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
     item, item_of, item_row = w.item, w.item_of, w.item_row
     first_due, last_due, armed = w.first_due, w.last_due, w.armed
     tag, reach, bits = store.tag, store.reach, store.bits
-    group, stops = g.group, g.stops
+    group, stops, guarded = g.group, g.stops, g.guards
     total, stride, room = len(w.made), view.stride, w.room
     heap_room, all_rows, all_items = len(times) - room, len(rows.request), len(item) - room
     # each look into the world costs the compiler as much as the world is large
@@ -307,12 +325,15 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
     vs_free, vs_gone, vs_known = vs.free, vs.gone, vs.known
     vs_last, vs_left, vs_line = vs.last, vs.left, vs.line
     vs_next, vs_number, vs_open = vs.next, vs.number, vs.open
+    vs_holds, vs_passed = vs.holds, vs.passed
     vs_order, vs_out, vs_rank = vs.order, vs.out, vs.rank
     vs_request, vs_row, vs_second = vs.request, vs.row, vs.second
     vs_sender, vs_service, vs_step = vs.sender, vs.service, vs.step
     vs_timer, vs_way, vs_work = vs.timer, vs.way, vs.work
     cs_alarm, cs_call, cs_deadline = cs.alarm, cs.call, cs.deadline
     cs_end, cs_first_out, cs_next = cs.end, cs.first_out, cs.next
+    cs_held, cs_holders = cs.held, cs.holders
+    width = len(cs_holders) // len(cs_held)
     cs_number, cs_parent, cs_pause = cs.number, cs.parent, cs.pause
     cs_request, cs_serial, cs_tried = cs.request, cs.serial, cs.tried
     cs_way = cs.way
@@ -322,8 +343,9 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
     w_made, w_number, w_priority = w.made, w.number, w.priority
     w_source, w_stops, w_to = w.source, w.stops, w.to
     w_until = w.until
+    ending, ends_as = -1, OK
     while True:
-        if (
+        if ending < 0 and (
             c[ROWS] >= all_rows
             or c[HEAP] > heap_room
             or c[ITEMS] > all_items
@@ -332,10 +354,15 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
         ):
             return NEEDS_ROOM
         stage, v, q, result, way, number, outcome, after = NOWHERE, -1, -1, OK, -1, 0, OK, NOWHERE
-        over = -1
+        over = sender = leaves = only = -1
+        drops = False
         now = clock[NOW]
         line = -1
-        if c[ITEMS] > 0:
+        if ending >= 0:  # of the item before: a call whose other attempts are left
+            q, result = ending, ends_as
+            ending = -1
+            leaves, stage = q, ENDED
+        elif c[ITEMS] > 0:
             at = c[FIRST_ITEM]
             kind, of, row = item[at], item_of[at], item_row[at]
             if kind == SEND:
@@ -357,6 +384,11 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                         c[ASKED], c[NUMBER] = way, number
                         return NEEDS_DRAWS
                     stage = JOINS
+            elif kind == REARRANGE:
+                c[FIRST_ITEM] = (at + 1) & (len(item) - 1)
+                c[ITEMS] -= 1
+                c[ASKED] = 2 * of
+                return CHANGES
             elif vs_row[of] == row:
                 v = of
                 way, number = vs_way[v], vs_number[v]
@@ -368,8 +400,18 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                         free_visit(c, vs, v)
                     else:
                         q = vs_calling[v]
+                        s = vs_service[v]
+                        if guarded[s] & DRAWS:
+                            begin = cs_first_out[q]
+                            other = drawless(tag, reach, bits, vs_way, vs_out, number, begin)
+                            if other >= 0:
+                                c[ASKED], c[NUMBER] = other, number
+                                return NEEDS_DRAWS
                         unlink(cs_first_out, vs_out, q, v)
                         stop_timer(vs, first_due, last_due, v)
+                        if vs_holds[v] >= 0:
+                            given_back(guards, guarded[s], s, vs_holds[v])
+                        sender = vs_sender[v]
                         result = rows_result[row]
                         free_visit(c, vs, v)
                         stage = JUDGED
@@ -394,31 +436,7 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                     else:
                         if vs_step[v] != IDLE:
                             vs_step[v] = IDLE
-                            other = vs_first_open[v]
-                            while other >= 0:
-                                cs_alarm[other] = -1
-                                leave_all(
-                                    c,
-                                    rows,
-                                    vs,
-                                    cs,
-                                    group,
-                                    stops,
-                                    view,
-                                    states,
-                                    first_due,
-                                    last_due,
-                                    item,
-                                    item_of,
-                                    item_row,
-                                    other,
-                                    -1,
-                                    CANCELLED,
-                                    now,
-                                )
-                                following = cs_next[other]
-                                free_calling(c, cs, other)
-                                other = following
+                            leaves, drops = vs_first_open[v], True
                             vs_first_open[v] = -1
                             vs_open[v] = 0
                         else:
@@ -444,6 +462,12 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                 if not known_draws(tag, reach, bits, way, number):
                     c[ASKED], c[NUMBER] = way, number
                     return NEEDS_DRAWS
+                if guarded[vs_service[of]] & DRAWS:
+                    begin = cs_first_out[vs_calling[of]]
+                    other = drawless(tag, reach, bits, vs_way, vs_out, number, begin)
+                    if other >= 0:
+                        c[ASKED], c[NUMBER] = other, number
+                        return NEEDS_DRAWS
                 over = of
         else:
             arrived = c[ARRIVED]
@@ -463,13 +487,19 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                     happens = vs_done[of] == sequence
                 elif kind == TIMER:
                     happens = vs_timer[of] == sequence
-                elif kind in (NEXT, GIVES_UP):
+                elif NEXT <= kind <= GIVES_UP:
                     happens = cs_alarm[of] == sequence
-                if happens and kind in (DONE, REACH, TIMER):
+                if happens and kind <= TIMER:  # the draws of one attempt may be wanted
                     way, number = vs_way[of], vs_number[of]
                     if not known_draws(tag, reach, bits, way, number):
                         c[ASKED], c[NUMBER] = way, number
                         return NEEDS_DRAWS
+                    if kind == TIMER and guarded[vs_service[of]] & DRAWS:
+                        begin = cs_first_out[vs_calling[of]]
+                        other = drawless(tag, reach, bits, vs_way, vs_out, number, begin)
+                        if other >= 0:
+                            c[ASKED], c[NUMBER] = other, number
+                            return NEEDS_DRAWS
                 now = first
                 clock[NOW] = first
                 c[ROOT_IS_FREE] = 1  # most events plan another, which takes the place
@@ -499,11 +529,26 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                         c[RINGING] = of + 1
                     elif kind == NEXT:
                         cs_alarm[of] = -1
-                        push(c, item, item_of, item_row, SEND, of, cs_serial[of])
+                        s = g_callee[cs_call[of]]
+                        if guarded[s] & HOLDS and g_hedge[cs_call[of]] >= 0.0:
+                            other = cs_first_out[of]
+                            while vs_out[other] >= 0:
+                                other = vs_out[other]
+                            p = vs_sender[other]
+                            happens = p < 0 or may_retry(guards, guarded[s], s, p, now)
+                            if happens:
+                                cs_holders[of * width + cs_held[of]] = p
+                                cs_held[of] += 1
+                        if happens:
+                            push(c, item, item_of, item_row, SEND, of, cs_serial[of])
+                    elif kind == CHANGE:
+                        close_root(c, times, keys, whats)
+                        c[ASKED] = of
+                        return CHANGES
                     else:
                         q = of
                         result = TIMEOUT
-                        stage = ENDED
+                        leaves, stage = q, ENDED
             else:
                 # those of a batch arrive together, and what follows from them comes after
                 if not known_room(c, cs, total - arrived, w_follows, arrived, len(item)):
@@ -532,30 +577,65 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
         # -- the stages of this item, or event --
         if over >= 0:  # the time of an attempt
             q = vs_calling[over]
+            sender = vs_sender[over]
             result = TIMEOUT
-            stage = ENDED
+            leaves, stage = q, ENDED
             if vs_last[over] == 0:
                 unlink(cs_first_out, vs_out, q, over)
-                leave_all(
-                    c,
-                    rows,
-                    vs,
-                    cs,
-                    group,
-                    stops,
-                    view,
-                    states,
-                    first_due,
-                    last_due,
-                    item,
-                    item_of,
-                    item_row,
-                    q,
-                    over,
-                    TIMEOUT,
-                    now,
-                )
-                stage = JUDGED
+                only, stage = over, JUDGED
+
+        while leaves >= 0:  # a call's attempts that are out, and what it holds; or only one of them
+            why = TIMEOUT if result == TIMEOUT else CANCELLED
+            other = cs_first_out[leaves] if only < 0 else only
+            while other >= 0:
+                stop_timer(vs, first_due, last_due, other)
+                s, row = vs_service[other], vs_row[other]
+                if vs_holds[other] >= 0:
+                    given_back(guards, guarded[s], s, vs_holds[other])
+                vs_left[other] = 1
+                if vs_known[other] == 0:
+                    p = vs_sender[other]
+                    e = 0 + rows_endpoint[row]  # 64 bits, as everywhere
+                    rows_returned[row] = now
+                    rows_result[row] = why
+                    view.outstanding[p * stride + e] -= 1
+                    answered_by(states, group[s], view, p, e, now, now - rows_sent[row], 0, NAN)
+                    if guarded[s]:
+                        if guarded[s] & DRAWS and why == TIMEOUT:
+                            chances_of(store, u, guards.ints, s, vs_way[other], vs_number[other])
+                        until = concluded(
+                            guards, u, guarded[s], s, p, e, vs_passed[other], why, now
+                        )
+                        if until != SILENT:
+                            if until > now:
+                                schedule(
+                                    c,
+                                    clock,
+                                    times,
+                                    keys,
+                                    whats,
+                                    CHANGED,
+                                    CHANGE,
+                                    2 * p,
+                                    until - now,
+                                )
+                            push(c, item, item_of, item_row, REARRANGE, p, 0)
+                    if stops[s]:
+                        push(c, item, item_of, item_row, STOP, other, row)
+                other = vs_out[other] if only < 0 else -1
+            if only >= 0:
+                break
+            while cs_held[leaves] > 0:
+                p = held_first(cs_held, cs_holders, width, leaves)
+                if p >= 0:
+                    s = g_callee[cs_call[leaves]]
+                    given_back(guards, guarded[s], s, p)
+            if not drops:
+                break
+            following = cs_next[leaves]
+            cs_alarm[leaves] = -1
+            free_calling(c, cs, leaves)
+            leaves = following
 
         if stage == JOINS:
             call = cs_call[q]
@@ -590,6 +670,10 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
             vs_open[v] = 0
             vs_failed[v] = 0
             vs_first_open[v] = -1
+            vs_sender[v] = -1
+            vs_holds[v] = -1
+            if cs_held[q] > 0:
+                vs_holds[v] = held_first(cs_held, cs_holders, width, q)
             append(cs_first_out, vs_out, q, v)
             rows_request[row] = cs_request[q]
             rows_station[row] = s
@@ -630,8 +714,26 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                     )
                 if g_proxies[s] > 1:
                     p += int(drawn(store, way, g_at_proxy[s], number) * g_proxies[s])
-                if view.size[p] == 0:
-                    refused = UNAVAILABLE
+                vs_sender[v] = p
+                if guarded[s]:
+                    passed = let_in(guards, guarded[s], s, p, tried == 0, now)
+                    if passed < 0:
+                        refused = OPEN
+                if refused == IN_FLIGHT:
+                    e = -1
+                    if view.size[p] > 0:
+                        for k in range(g_picks[s]):
+                            u[k] = drawn(store, way, g_at_picks[s] + k, number)
+                        e = choose_by(states, group[s], view, p, u, now, 0)
+                    else:
+                        refused = UNAVAILABLE
+                    if guarded[s]:
+                        passed = let_to(guards, guarded[s], s, p, e, passed, now)
+                        vs_passed[v] = passed
+                        if passed < 0:
+                            refused = -passed
+                        elif passed > 1 and guarded[s] & PER_ENDPOINT:
+                            push(c, item, item_of, item_row, REARRANGE, p, 0)
             if refused != IN_FLIGHT:
                 rows_finish[row] = now
                 rows_outcome[row] = refused
@@ -642,12 +744,8 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                 c[WORKING] -= 1
                 stage = NOWHERE
             else:
-                for k in range(g_picks[s]):
-                    u[k] = drawn(store, way, g_at_picks[s] + k, number)
-                e = choose_by(states, group[s], view, p, u, now, 0)
                 view.outstanding[p * stride + e] += 1
                 sent_by(states, group[s], view, p, e, now)
-                vs_sender[v] = p
                 vs_line[v] = g_line[s] + e
                 rows_endpoint[row] = e
                 if g_draws_work[s]:
@@ -808,10 +906,21 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
         if stage == RETURNS:
             if vs_left[v] == 0:
                 row, p, s = vs_row[v], vs_sender[v], vs_service[v]
-                e = rows_endpoint[row]
+                e = 0 + rows_endpoint[row]  # 64 bits, as everywhere
                 view.outstanding[p * stride + e] -= 1
-                ok = 1 if rows_outcome[row] == OK else 0
+                outcome = 0 + rows_outcome[row]
+                ok = 1 if outcome == OK else 0
                 answered_by(states, group[s], view, p, e, now, now - rows_sent[row], ok, vs_work[v])
+                if guarded[s]:
+                    if guarded[s] & DRAWS:
+                        chances_of(store, u, guards.ints, s, vs_way[v], vs_number[v])
+                    until = concluded(guards, u, guarded[s], s, p, e, vs_passed[v], outcome, now)
+                    if until != SILENT:
+                        if until > now:
+                            schedule(
+                                c, clock, times, keys, whats, CHANGED, CHANGE, 2 * p, until - now
+                            )
+                        push(c, item, item_of, item_row, REARRANGE, p, 0)
                 rows_returned[row] = now
                 rows_result[row] = rows_outcome[row]
                 vs_known[v] = 1
@@ -826,17 +935,24 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
         if stage == JUDGED:
             call = cs_call[q]
             stage = NOWHERE
-            again = (g_on[call] >> result) & 1
-            if result == OK or now >= cs_end[q]:
+            again = (g_on[call] >> result) & 1 == 1
+            bad = result != OK and now < cs_end[q]
+            more = bad and again and cs_tried[q] <= g_times[call]
+            s = g_callee[call]
+            if more and guarded[s] & HOLDS:
+                more = sender < 0 or may_retry(guards, guarded[s], s, sender, now)
+                if more:
+                    cs_holders[q * width + cs_held[q]] = sender
+                    cs_held[q] += 1
+            if not bad:
                 stage = ENDED
-            elif again and cs_tried[q] <= g_times[call]:
+            elif more:
                 if g_hedge[call] >= 0.0:
                     cs_alarm[q] = -1
                     push(c, item, item_of, item_row, SEND, q, cs_serial[q])
                 elif g_pausing[call] == AT_ONCE:
                     push(c, item, item_of, item_row, SEND, q, cs_serial[q])
                 else:
-                    s = g_callee[call]
                     uniform = 0.0
                     if g_at_pause[s] >= 0:
                         uniform = drawn(store, way, g_at_pause[s], number)
@@ -853,28 +969,11 @@ def run_graph(w: GraphWorld, view: View, states: Any, u: Any) -> int:
                         )
             elif cs_first_out[q] < 0 or not again:
                 stage = ENDED
+            if stage == ENDED and (cs_first_out[q] >= 0 or cs_held[q] > 0):
+                ending, ends_as, stage = q, result, NOWHERE
 
         if stage == ENDED:
             cs_alarm[q] = -1
-            leave_all(
-                c,
-                rows,
-                vs,
-                cs,
-                group,
-                stops,
-                view,
-                states,
-                first_due,
-                last_due,
-                item,
-                item_of,
-                item_row,
-                q,
-                -1,
-                TIMEOUT if result == TIMEOUT else CANCELLED,
-                now,
-            )
             parent = cs_parent[q]
             if parent < 0:
                 r = cs_request[q]

@@ -3,31 +3,43 @@
 On SimPy each proxy of each service has a view and a state of its own.  A rule's kernels find what
 belongs to a pool in blocks, pool by pool; so the arrays of single proxies, put behind each other,
 are the state of all of them together, as long as all blocks are of one size.
+
+When other endpoints than before are barred, the balancer of one proxy is arranged anew, by itself,
+and what has come out is put into its block (`Stack.arrange`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ....balancing.counts import Sorted
 from ....balancing.eligible import Eligible
-from ....balancing.rule import Arrays, View
+from ....balancing.rule import OWN_DRAWS, Arrays, View
 from ....draws import Draws
 from ....mesh.proxy import alone
 from ....stations.balancers import Balancers
 from ....stations.service import Service
+from ..driver import NotForCompiled
 
-__all__ = ["stacked", "unfit"]
+__all__ = ["Stack", "stacked", "unfit"]
 
 CELLS = ("at", "block", "low", "high", "free")  # of `Sorted`: they count from the first cell of all
+PANIC = (
+    "overprovisioning",
+    "panic",
+    "fail_in_panic",
+)  # of `Eligible`: they change no more than pools
+OF_PROXY = ("size", "hosts", "pool", "place", "outstanding")  # of `View`: what arranging looks at
 
 
 def unfit(service: Service) -> str | None:
     """Return why the balancers of a service cannot be stacked; None if they can."""
     rule: Any = service.balancer
-    if service.eligible != Eligible() or len({e.priority for e in service.ever}) > 1:
+    panic = {name: getattr(service.eligible, name) for name in PANIC}
+    if service.eligible != Eligible(**panic) or len({e.priority for e in service.ever}) > 1:
         return "priority levels, zones or subsets of endpoints (eligible=)"
     if rule.hashes:
         return f"{rule!r} hashes keys"
@@ -39,8 +51,64 @@ def unfit(service: Service) -> str | None:
     return None
 
 
-def stacked(services: list[Service], draws: Draws) -> tuple[View, tuple[Any, ...], list[int]]:
-    """Return the view of all proxies of all services, the states, and the state of each service.
+@dataclass
+class Stack:
+    """The balancers of all proxies of all services, together and one by one.
+
+    Attributes
+    ----------
+    view : View
+        Of all.
+    states : tuple
+        Those of all rules.
+    group : list of int
+        Which of the states each service has.
+    singles : list of Balancers
+        By proxy; what they know is up to date for those that have been arranged anew, no more.
+    """
+
+    view: View
+    states: tuple[Any, ...]
+    group: list[int]
+    singles: list[Balancers]
+
+    def arrange(self, p: int, group: int, barred: frozenset[int], now: float) -> None:
+        """Make pools and state of proxy `p` anew, if others than before are barred.
+
+        Raises
+        ------
+        NotForCompiled
+            When the rule becomes one of another kind, as where weights differ no more.
+        """
+        single, view, stacked = self.singles[p], self.view, self.states[group]
+        if barred == single.barred:
+            return
+        blocks = {name: _block(getattr(view, name), p, len(self.singles)) for name in OF_PROXY}
+        single.view = single.view._replace(**blocks)
+        single.view.balancer[0] = 0
+        mine = [_block(x, p, len(self.singles)) for x in stacked]
+        steps = [p * step for step in _steps(stacked, view.stride)]
+        single.state = type(stacked)(
+            *(
+                x - step if isinstance(x, np.ndarray) else x
+                for x, step in zip(mine, steps, strict=True)
+            )
+        )
+        single.barred = barred
+        kind = _kind(single.state)
+        single.arrange(now)
+        if _kind(single.state) != kind or hasattr(single.state, "alarm"):
+            raise NotForCompiled("the balancer of a service becomes one of another kind")
+        if int(single.view.cursor[0]):
+            single.supply(OWN_DRAWS)
+        for x, made, step in zip(mine, single.state, steps, strict=True):
+            if isinstance(x, np.ndarray):
+                x[:] = made + step
+        blocks["pool"][blocks["pool"] >= 0] = p
+
+
+def stacked(services: list[Service], draws: Draws) -> Stack:
+    """Return the balancers of all proxies of all services.
 
     Services share a state when it is of the same class, with the same numbers in it.
     """
@@ -74,16 +142,23 @@ def stacked(services: list[Service], draws: Draws) -> tuple[View, tuple[Any, ...
         parts = [
             single.state if kind == k else model for single, kind in zip(singles, of, strict=True)
         ]
-        cells = CELLS if set(Sorted._fields) <= set(model._fields) else ()
-        states.append(
-            type(model)(
-                *(
-                    _joined(each, stride if name in cells else 0)
-                    for name, each in zip(model._fields, zip(*parts, strict=True), strict=True)
-                )
-            )
-        )
-    return View(stride=stride, **fields), tuple(states), group
+        joined = zip(zip(*parts, strict=True), _steps(model, stride), strict=True)
+        states.append(type(model)(*(_joined(each, step) for each, step in joined)))
+    return Stack(View(stride=stride, **fields), tuple(states), group, singles)
+
+
+def _steps(state: Any, stride: int) -> list[int]:
+    """Return by how much the numbers in each array grow from one block to the next."""
+    cells = CELLS if set(Sorted._fields) <= set(state._fields) else ()
+    return [stride if name in cells else 0 for name in state._fields]
+
+
+def _block(values: Any, p: int, count: int) -> Any:
+    """Return the block of proxy `p` out of an array of all, as a part of it."""
+    if not isinstance(values, np.ndarray):
+        return values
+    size = len(values) // count
+    return values[p * size : (p + 1) * size]
 
 
 def _kind(state: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from ....resilience.policy import Policy
 from ....scenario import Scenario
 from ....stations.service import Delay, Service
 from ...calls import call_names
-from . import loop
+from . import guarding, loop
 from .world import BY_DEADLINE, BY_PRIORITY, BY_RANK, BY_WORK, FIFO, LIFO, Graph
 
 __all__ = ["DISCIPLINES", "Column", "Tables", "tables_of"]
@@ -50,12 +50,17 @@ class Tables(NamedTuple):
         Of each call: what it adds to the name of the way that led to its caller.
     places : int
         How many calls one service makes at most.
+    jitters, ejections : list of int
+        Of each service: the columns for the pauses of its breakers, and the first for ejections;
+        -1: none.
     """
 
     graph: Graph
     columns: list[list[Column]]
     ways: list[str]
     places: int
+    jitters: list[int]
+    ejections: list[int]
 
 
 def tables_of(scenario: Scenario) -> Tables:
@@ -65,6 +70,8 @@ def tables_of(scenario: Scenario) -> Tables:
     rows: dict[str, list[Any]] = {name: [] for name in Graph._fields}
     columns: list[list[Column]] = []
     ways = [""] * len(services)
+    jitters: list[int] = []
+    ejections: list[int] = []
     lines = pools = 0
 
     def policy(of: Policy | None) -> None:
@@ -122,6 +129,13 @@ def tables_of(scenario: Scenario) -> Tables:
             rows[f"{way}_for"].append(seconds)
             rows[f"at_{way}"].append(column(delay, part.name, purpose) if kind == 2 else -1)
         rows["at_pause"].append(column("uniform", part.name, "pause"))
+        jitter = part.breaker is not None and part.breaker.draws > 0
+        jitters.append(column("uniform", part.name, "breaker") if jitter else -1)
+        chances = 0 if part.ejection is None else part.ejection.draws
+        ejections.append(len(mine) if chances else -1)
+        for k in range(chances):
+            column("uniform", part.name, f"eject{k}" if k else "eject")
+        rows["guards"].append(_guards(part))
         order, rank = DISCIPLINES[part.discipline]
         for name, value in (
             ("line", lines),
@@ -169,7 +183,25 @@ def tables_of(scenario: Scenario) -> Tables:
         }
     )
     most = max((sum(map(len, call_names(part.calls))) for part in services), default=0)
-    return Tables(graph, columns, ways, max(most, 1))
+    return Tables(graph, columns, ways, max(most, 1), jitters, ejections)
+
+
+def _guards(part: Service) -> int:
+    breaker, ejection = part.breaker, part.ejection
+    each = breaker is not None and breaker.per == "endpoint"
+    draws = (breaker is not None and breaker.draws) or (ejection is not None and ejection.draws)
+    return sum(
+        bit
+        for bit, there in (
+            (guarding.BUDGET, part.budget is not None),
+            (guarding.LIMITS, part.limits is not None),
+            (guarding.PER_SERVICE, breaker is not None and not each),
+            (guarding.PER_ENDPOINT, each),
+            (guarding.EJECTS, ejection is not None),
+            (guarding.DRAWS, draws),
+        )
+        if there
+    )
 
 
 def _way(delay: Delay) -> tuple[int, float]:

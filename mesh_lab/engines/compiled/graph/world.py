@@ -16,7 +16,7 @@ Ints = Any
 Floats = Any
 
 # why the loop returns
-FINISHED, EMPTY, AT_LIMIT, NEEDS_ROOM, NEEDS_DRAWS, NEEDS_WAY = range(6)
+FINISHED, EMPTY, AT_LIMIT, NEEDS_ROOM, NEEDS_DRAWS, NEEDS_WAY, CHANGES = range(7)
 
 # counters; the first are those of `mesh_lab.engines.compiled.world`
 ROWS, SEQUENCE, HEAP, FLYING, STOPPED = range(5)
@@ -26,9 +26,9 @@ SERIAL, RINGING = 21, 22
 COUNTERS = 23
 
 # kinds of events
-DONE, BACK, REACH, TIMER, NEXT, GIVES_UP, RING = range(7)
+DONE, BACK, REACH, TIMER, NEXT, GIVES_UP, RING, CHANGE = range(8)
 # kinds of what is on the agenda
-SEND, ANSWERED, GO_ON, STOP = range(4)
+SEND, ANSWERED, GO_ON, STOP, REARRANGE = range(5)
 
 LISTED = -2
 
@@ -46,6 +46,8 @@ class Graph(NamedTuple):
         Of a service: the number of its first line (endpoint), and of its first pool (proxy).
     order, rank, workers, room, asynchronous, concurrency, notices, stops, proxies, group
         Of a service; `group` is which of the states its balancers' rule has.
+    guards
+        Of a service: which of them its proxies have, as bits; see `guarding`.
     draws_work, failure, forward, back
         Of a service: whether its work is drawn, or comes with the request; a probability; the kind
         of each way (0: none, 1: `..._for`, 2: drawn).
@@ -80,6 +82,7 @@ class Graph(NamedTuple):
     stops: Ints
     proxies: Ints
     group: Ints
+    guards: Ints
     draws_work: Ints
     failure: Floats
     forward: Ints
@@ -197,6 +200,9 @@ class Visits(NamedTuple):
     left, known, gone
         Whether the caller has left; whether it has been told; whether it waits no more, though it
         still stands in the line.
+    holds, passed
+        The pool whose budget it is a retry from, -1 for none; what the breaker said when it let it
+        in.
     timer, done
         The sequences of its planned events; -1: none.  `timer` is ``LISTED - k`` when its time is
         in list k of deadlines.
@@ -226,6 +232,8 @@ class Visits(NamedTuple):
     left: Ints
     known: Ints
     gone: Ints
+    holds: Ints
+    passed: Ints
     timer: Ints
     due: Floats
     before: Ints
@@ -256,6 +264,9 @@ class Callings(NamedTuple):
         have been; the sequence of its planned event; the first attempt that is out.
     next
         The next call that is open of the same parent.
+    held, holders
+        How many retries it holds that are not yet sent; from whose budgets (pools), in the order in
+        which they were given, the same number of places for each call.
     serial
         Tells this call from others that have had, or will have, the same place; -1: none.
     """
@@ -272,6 +283,8 @@ class Callings(NamedTuple):
     alarm: Ints
     first_out: Ints
     next: Ints
+    held: Ints
+    holders: Ints
     serial: Ints
     free: Ints
 
