@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .balancing.zones import ZoneAware
 from .errors import ScenarioError
 from .mesh.finding import ServiceDiscovery
 from .mesh.plane import DataPlane
@@ -70,6 +71,12 @@ def check_calls(scenario: Scenario, perhaps: Callable[[object, Sequence[str]], s
             raise ScenarioError(
                 f"{_called(part)}, eligible: a subset of endpoints for each proxy does not go "
                 "with calls yet; leave subset out"
+            )
+        if isinstance(part.eligible.zones, ZoneAware):
+            raise ScenarioError(
+                f"{_called(part)}, eligible: zone-aware routing looks at the zones of all callers, "
+                "which a proxy of calls does not know yet; leave ZoneAware out, or the rules for "
+                "calls"
             )
     _check_routes(scenario, list(services), perhaps)
     _check_plane(scenario)

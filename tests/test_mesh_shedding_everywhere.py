@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mesh_lab.balancing.rule import Arrays, Lists
 from mesh_lab import shedding
+from mesh_lab.balancing.rule import Arrays, Lists
 from mesh_lab.shedding import (
     AdaptiveConcurrency,
     AdmissionControl,

@@ -315,6 +315,13 @@ def test_a_caller_does_not_wait_for_a_fault_to_end() -> None:
             "proxies: is 3, but DataPlane 'mesh' says how many",
         ),
         (
+            lambda: called(
+                policy=ml.Policy(),
+                eligible=ml.Eligible(zones=ml.ZoneAware(proxy_zones=("east",))),
+            ),
+            "zone-aware routing looks at the zones of all callers",
+        ),
+        (
             lambda: found(ml.AtOnce(), services=("apy",)),
             "there is no service 'apy' that answers",
         ),

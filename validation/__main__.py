@@ -47,8 +47,7 @@ def main() -> int:
     parser.add_argument("--scenarios", type=int, default=2000, help="of the differential check")
     given = parser.parse_args()
     good, lines = True, ["# What the longer checks found", "", _written_by(), ""]
-    parts = (theory(), balancing(), replicated(), measured())
-    parts = (*parts, resilience(), collapse())
+    parts = [theory(), balancing(), replicated(), measured(), resilience(), collapse()]
     for part in (*parts, differential(given.scenarios)):
         for fine, line in part:
             good = good and fine

@@ -23,7 +23,7 @@ class Proxy:
 
     def __init__(self, setting: Setting, part: Service, number: int) -> None:
         own = setting.draws.column("uniform", part.name, "own", str(number) if number else "")
-        self.balancers = Balancers(alone(part, number), Lists(), iter(own))
+        self.balancers = Balancers(alone(part), Lists(), iter(own))
         self.clock, self.rows = setting.clock, setting.rows
         rules, view = self.balancers.state, self.balancers.view
         # attributes, which Python finds in half the time of a named tuple's fields

@@ -99,15 +99,12 @@ class Plane:
         self.part = part
         self.callee = callee
         self._numbers: dict[tuple[str, int], int] = {}
-        self.zones: list[str] = []
         for name, service in callers:
-            zones = [""] if service is None else [endpoint.zone for endpoint in service.ever]
-            for number, zone in enumerate(zones):
+            for number in range(1 if service is None else service.endpoint_count):
                 shared = service is not None and part.proxy == "node"
                 key = ("", number % part.nodes) if shared else (name, number)
                 if key not in self._numbers:
-                    self._numbers[key] = len(self.zones)
-                    self.zones.append("" if shared else zone)
+                    self._numbers[key] = len(self._numbers)
         self._services = {name for name, service in callers if service is not None}
         self._callers = {name: service for name, service in callers if service is not None}
         passes = 0 if part.proxy == "none" else 2
@@ -121,7 +118,7 @@ class Plane:
     @property
     def count(self) -> int:
         """How many proxies there are towards this service."""
-        return len(self.zones)
+        return len(self._numbers)
 
     def number(self, attempt: Attempt) -> int:
         """Return the proxy of whoever has made the attempt."""

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..balancing.rule import OWN_DRAWS, Lists
-from ..balancing.zones import ZoneAware
 from ..clock import CHANGE, Alarm
 from ..draws import Draws
 from ..ledger import CANCELLED, OK
@@ -34,8 +33,6 @@ class Proxy:
     ----------
     number : int
         Which of the service's proxies it is.
-    zone : str, optional
-        Where it stands, if that is known.
     """
 
     def __init__(
@@ -44,13 +41,12 @@ class Proxy:
         number: int,
         draws: Draws,
         chooser: Callable[[Balancers], Chooser] | None,
-        zone: str | None = None,
     ) -> None:
         part = self.part = upstream.part
         self.number = number
         self.clock = upstream.clock
         own = iter(draws.column("uniform", part.name, "own", str(number) if number else ""))
-        self.balancers = Balancers(alone(part, number, zone), Lists(), own)
+        self.balancers = Balancers(alone(part), Lists(), own)
         self.view = self.balancers.view
         self.chooser = chooser(self.balancers) if chooser is not None else None
         self.pools: dict[int, Pool] = {}  # by endpoint; -1: of the service
@@ -146,12 +142,6 @@ class Proxy:
             self.arranged(now)
 
 
-def alone(part: Service, number: int, zone: str | None = None) -> Service:
+def alone(part: Service) -> Service:
     """Return the service as one of its proxies sees it: as if there were no other."""
-    eligible = part.eligible
-    if isinstance(eligible.zones, ZoneAware):
-        home = eligible.zones.proxy_zones[number] if zone is None else zone
-        eligible = replace(eligible, zones=replace(eligible.zones, proxy_zones=(home,)))
-    if part.proxies == 1 and eligible == part.eligible:
-        return part
-    return replace(part, proxies=1, eligible=eligible)
+    return part if part.proxies == 1 else replace(part, proxies=1)

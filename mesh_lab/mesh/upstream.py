@@ -117,10 +117,8 @@ class Upstream:
         self.chances: Chances = chances
         self.plane = plane
         self._handshake = handshake
-        zones: list[str | None] = [None] * part.proxies if plane is None else [*plane.zones]
-        self.proxies = [
-            Proxy(self, number, draws, chooser, zone) for number, zone in enumerate(zones)
-        ]
+        count = part.proxies if plane is None else plane.count
+        self.proxies = [Proxy(self, number, draws, chooser) for number in range(count)]
         self.alive: Callable[[], bool] = lambda: True
         self.watch: Callable[[int, float], None] | None = None  # is told of every end here
         self.throttle = Door(part.throttle, len(self.proxies)) if part.throttle else None

@@ -45,7 +45,7 @@ def unfit(service: Service) -> str | None:
         return f"{rule!r} hashes keys"
     if rule.oracle:
         return f"{rule!r} looks at the endpoints themselves"
-    single = Balancers(alone(service, 0), Arrays(), iter(lambda: 0.5, None))
+    single = Balancers(alone(service), Arrays(), iter(lambda: 0.5, None))
     if int(single.view.alarms[0]) or hasattr(single.state, "alarm"):
         return f"{rule!r} acts at times of its own"
     return None
@@ -120,7 +120,7 @@ def stacked(services: list[Service], draws: Draws) -> Stack:
     for service in services:
         for number in range(service.proxies):
             own = iter(draws.column("uniform", service.name, "own", str(number) if number else ""))
-            single = Balancers(alone(service, number), Arrays(), own, stride)
+            single = Balancers(alone(service), Arrays(), own, stride)
             kind = _kind(single.state)
             if kind not in kinds:
                 kinds.append(kind)
