@@ -21,6 +21,7 @@ ODD_WORDS = [
     *("x" * 300, "many words " * 30),
 ]
 _words = st.sampled_from(ODD_WORDS) | st.text(min_size=1)
+_headers = _words.filter(lambda word: word != "kind")
 _positive = st.floats(min_value=1e-300, max_value=1e300)
 _seconds = st.floats(min_value=0.0, allow_infinity=False)
 _counts = st.integers(min_value=1)
@@ -49,7 +50,7 @@ def _sending(draw: Draw) -> dict[str, Any]:
     some = {
         "priority": st.integers() | shares(st.integers()),
         "deadline": st.none() | _positive | distributions,
-        "headers": st.dictionaries(_words, _words | shares(_words), max_size=2),
+        "headers": st.dictionaries(_headers, _words | shares(_words), max_size=2),
         "key": st.none() | st.builds(ml.Keys, _keys, exponent=st.floats(0.0, 3.0)),
     }
     return {"name": draw(_words), "to": draw(_words | shares(_words)), **draw(_some(some))}
@@ -253,7 +254,7 @@ def parts(draw: Draw) -> Any:
         cost = st.none() | distributions | st.floats(0.0, 1.0)
         return kind(name, proxy=draw(st.sampled_from(["sidecar", "node", "none"])), cost=draw(cost))
     if kind is ml.Route:
-        header = st.dictionaries(_words, _words, max_size=2)
+        header = st.dictionaries(_headers, _words, max_size=2)
         rules = st.lists(st.builds(ml.Rule, to=_words | shares(_words), headers=header), max_size=2)
         to = draw(shares(_words))
         canary = ml.Canary(service=next(iter(to))) if len(to) > 1 else None

@@ -62,7 +62,8 @@ WRONG = {
         f"{HEAD}- {{kind: Gamma, mean: 1.0, shape: 1.0}}\n",
         ", line 3: there is no part of kind 'Gamma'; there are: AccessLog, Bursts, Merge, Poisson, "
         "PoissonBatches, Renewal, Replay, TimeVarying, Users, Queue, Handler, Service, "
-        "MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup",
+        "MessageQueue, Topic, Consumer, Redrive, Log, ConsumerGroup, DataPlane, "
+        "ServiceDiscovery, Route",
     ),
     "unknown distribution": (
         f"{HEAD}- kind: Service\n  name: orders\n  service_time:\n    kind: Exponental\n",
@@ -76,7 +77,7 @@ WRONG = {
     "self is no field": (
         f"{HEAD}- kind: Poisson\n  self: 1.0\n",
         ", line 4: Poisson: there is no field 'self'; there are: name, to, priority, deadline, "
-        "key, subject, rate",
+        "key, subject, headers, rate",
     ),
     "a number is no field": (
         f"{HEAD}- kind: Queue\n  name: q\n  7: 1\n",

@@ -19,6 +19,7 @@ from ..clock import CHANGE, Alarm, Clock
 from ..ledger import OK, Request
 from ..parts import Name, Probability, field, part
 from ..resilience.policy import Policy
+from ..sources.base import check_headers
 from ..stations.handler import shares
 from .canary import Canary, Judge
 from .upstream import Upstream
@@ -56,6 +57,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         _check_shares(self.to)
+        check_headers(self.headers)
 
     def fits(self, source: str, subject: str, header: Callable[[str], str | None]) -> bool:
         """Whether a request is one of those."""

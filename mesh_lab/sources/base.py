@@ -8,7 +8,7 @@ arrival was blocked, at its release.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -20,11 +20,28 @@ from ..parts import Name, Positive, Probability, field, part
 from ..stations.line import Place
 from .keys import Keys
 
-__all__ = ["Arrivals", "Choice", "Dress", "OpenSource", "Source", "choices", "pick_by"]
+__all__ = [
+    "Arrivals",
+    "Choice",
+    "Dress",
+    "OpenSource",
+    "Source",
+    "check_headers",
+    "choices",
+    "pick_by",
+]
 
 Choice = Callable[[Request], "Place | None"]
 Dress = Callable[[Request], None]
 T = TypeVar("T")
+
+
+def check_headers(headers: Mapping[str, object]) -> None:
+    """Raise ValueError for a name that a scenario file could not tell from something else."""
+    if "kind" in headers:
+        raise ValueError(
+            "headers: 'kind' is how a scenario file says what a part is; take another name"
+        )
 
 
 @part
@@ -40,6 +57,7 @@ class Source:
     headers: dict[str, str | dict[str, Probability]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_headers(self.headers)
         given = {what: getattr(self, what) for what in ("to", "priority", "subject")}
         given |= {f"headers[{name!r}]": value for name, value in self.headers.items()}
         for what, choices in given.items():
