@@ -1,7 +1,8 @@
 """Random service graphs whose proxies guard services, so tightly that all guards do something.
 
-Scenario number n is number n of `tests.scenarios_graph` with retry budgets, limits, breakers and
-ejection added, each to some of its services, and failures where there would be none.
+Scenario number n is number n of `tests.scenarios_graph`, where guards are rarer, with more retry
+budgets, limits, breakers and ejection, each at some of its services, and failures where there would
+be none.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ def run(scenario: Scenario, seed: int, *, requests: int | None, until: float | N
     Raises
     ------
     NotForCompiled
-        When the run comes to nothing but what the reference reports as an error.
+        When the run comes to nothing but what the reference reports as an error, or to a rule that
+        becomes one of another kind.
     """
     return _Run(scenario, seed, requests, until).run()
 
@@ -84,6 +85,7 @@ class _Run:
         lines = int(sum(service.endpoint_count for service in self.services))
         speeds = [endpoint.speed for service in self.services for endpoint in service.ever]
         items = 1 << (places - 1).bit_length()
+        events = places + sum(service.ejection is not None for service in self.services)
         return GraphWorld(
             graph=g,
             lines=Lines(
@@ -106,9 +108,9 @@ class _Run:
             ),
             counter=counter,
             clock=np.zeros(CLOCKS),
-            event_time=np.empty(places),
-            event_key=np.empty(places, dtype=np.int64),
-            event_what=np.empty(places, dtype=np.int64),
+            event_time=np.empty(events),
+            event_key=np.empty(events, dtype=np.int64),
+            event_what=np.empty(events, dtype=np.int64),
             first_due=np.full(2 * len(g.callee), -1, dtype=np.int64),
             last_due=np.full(2 * len(g.callee), -1, dtype=np.int64),
             armed=np.zeros(2 * len(g.callee), dtype=np.int64),

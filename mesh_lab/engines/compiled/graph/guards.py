@@ -15,99 +15,102 @@ import numpy as np
 from ....balancing.rule import Arrays
 from ....draws import Draws
 from ....resilience import ConsecutiveBreaker, Limits, OutlierDetection, RetryLimit, sweeping
-from ....resilience.budget import Budgets
-from ....resilience.circuit import Circuits, ready
-from ....resilience.limits import InUse
+from ....resilience.circuit import ready
 from ....resilience.outliers import Outliers
 from ....stations.service import Service
 from . import guarding
-from .guarding import AREAS, CIRCUIT, EJECTOR, EJECTS, FIRST, PER_ENDPOINT, REAL, ROOM, WHOLE
+from .guarding import AREAS, CIRCUIT, EJECTOR, EJECTS, FIRST, PER_ENDPOINT, ROOM, WHOLE
 from .stacked import Stack
 from .tables import Tables
 
 __all__ = ["Watch", "guards_of"]
 
+TABLE_OF_EVENTS = ("actions", "leads_to")  # of `Circuits`: all have the same
+SCRATCH = ("changed", "became")  # of `Outliers`: what one sweep writes
 
-def guards_of(services: list[Service], tables: Tables, stride: int) -> tuple[Any, Any]:
-    """Return the guards of all proxies, as they are at the beginning, in two arrays.
 
-    Parameters
-    ----------
-    stride : int
-        How many places each balancer has in the view.
-    """
+def guards_of(services: list[Service], tables: Tables) -> tuple[Any, Any]:
+    """Return the guards of all proxies, as they are at the beginning, in two arrays."""
+    if not tables.graph.guards.any():
+        return np.zeros(1, dtype=np.int64), np.zeros(1)
     make = Arrays()
-    whole = np.zeros(len(services) * WHOLE, dtype=np.int64)
-    real = np.zeros(len(services) * REAL)
-    budgets: list[Budgets] = []
-    uses: list[InUse] = []
-    circuits: list[Circuits] = []
-    outliers: list[Outliers] = []
-    first = ejector = 0
+    numbers: list[int] = []
+    real: list[float] = []
+    budgets: list[Any] = []
+    uses: list[Any] = []
+    circuits: list[Any] = []
+    outliers: list[tuple[int, Any]] = []
+    first = ejectors = places = 0  # breakers; proxies that eject, and places of their endpoints
     for s, part in enumerate(services):
         n = len(part.ever)
         budget = (part.budget or RetryLimit()).state(part.proxies, make)
+        use = (part.limits or Limits()).state(part.proxies, make)
         circuit = (part.breaker or ConsecutiveBreaker()).state(part.proxies, n, make)
-        outlier = (part.ejection or OutlierDetection()).state(
-            part.proxies, stride, make, members=[e < n for e in range(stride)]
-        )
+        outlier = (part.ejection or OutlierDetection()).state(part.proxies, n, make)
         budgets.append(budget)
-        uses.append((part.limits or Limits()).state(part.proxies, make))
-        numbers: list[Any] = [
-            *(tables.graph.pool[s], first, circuit.endpoints, ejector),
-            *(tables.jitters[s], tables.ejections[s]),
-        ]
-        numbers += [*_whole(budget), *_whole(circuit), *_whole(outlier)]
-        whole[s * WHOLE : (s + 1) * WHOLE] = numbers
-        real[s * REAL : (s + 1) * REAL] = [*_real(budget), *_real(circuit), *_real(outlier)]
+        uses.append(use)
+        ejector = max(ejectors, -(-places // n))  # the next that has its places behind the others'
+        numbers += [int(tables.graph.pool[s]), first, circuit.endpoints, ejector]
+        numbers += [tables.jitters[s], tables.ejections[s]]
+        for state in (budget, circuit, outlier):
+            numbers += [x for x in state if isinstance(x, int)]
+            real += [x for x in state if isinstance(x, float)]
         if part.breaker is not None or not circuits:
             circuits.append(circuit)
             first += len(circuit.state)
         if part.ejection is not None or not outliers:
-            outliers.append(outlier)
-            ejector += part.proxies
+            outliers.append((ejector, outlier))
+            ejectors = ejector + part.proxies
+            places = ejectors * n
+    whole = np.array(numbers, dtype=np.int64)
     # answers that are looked at have as many places for each breaker as the one with most
     room = max(circuit.room for circuit in circuits)
-    count = sum(len(circuit.state) for circuit in circuits)
     whole[ROOM::WHOLE] = room
+    arrays = _joined(budgets) + _joined(uses) + _joined(circuits, room) + _spread(outliers)
     proxies = sum(part.proxies for part in services)
-    family = [
-        *_together(budgets, {}),
-        *_together(uses, {}),
-        *_together(
-            circuits,
-            {
-                "actions": circuits[0].actions,
-                "leads_to": circuits[0].leads_to,
-                "recent": np.zeros(count * room, dtype=np.int64),
-            },
-        ),
-        *_together(outliers, {"changed": outliers[0].changed, "became": outliers[0].became}),
-    ]
     ints = [whole, np.zeros(proxies, dtype=np.int64)]
-    ints += [each for each in family if each.dtype == np.int64]
-    floats = [real, *(each for each in family if each.dtype == np.float64)]
+    ints += [array for array in arrays if array.dtype == np.int64]
+    floats = [np.array(real), *(array for array in arrays if array.dtype == np.float64)]
     assert (len(ints), len(floats)) == (AREAS, 3)
     begins = [*accumulate(map(len, ints), initial=FIRST)]
     begins += [*accumulate(map(len, floats), initial=0)]
     return np.concatenate([np.array(begins, dtype=np.int64), *ints]), np.concatenate(floats)
 
 
-def _whole(state: Any) -> list[int]:
-    return [x for x in state if isinstance(x, int)]
+def _joined(states: list[Any], room: int = 0) -> list[Any]:
+    """Return the arrays of states behind each other; `room` is that of each breaker."""
+    arrays = []
+    for name, values in zip(states[0]._fields, zip(*states, strict=True), strict=True):
+        if name in TABLE_OF_EVENTS:
+            arrays.append(values[0])
+        elif name == "recent":
+            many = sum(len(state.state) for state in states)
+            arrays.append(np.zeros(many * room, dtype=np.int64))
+        elif isinstance(values[0], np.ndarray):
+            arrays.append(np.concatenate(values))
+    return arrays
 
 
-def _real(state: Any) -> list[float]:
-    return [x for x in state if isinstance(x, float)]
-
-
-def _together(states: list[Any], given: dict[str, Any]) -> list[Any]:
-    """Return the arrays of states behind each other, or what is given for them."""
-    return [
-        given.get(name, np.concatenate(values))
-        for name, values in zip(states[0]._fields, zip(*states, strict=True), strict=True)
-        if isinstance(values[0], np.ndarray)
-    ]
+def _spread(states: list[tuple[int, Any]]) -> list[Any]:
+    """Return the arrays of outliers; each state begins with the proxy that it is given with."""
+    made = []
+    for name in Outliers._fields:
+        parts = [(ejector, state, getattr(state, name)) for ejector, state in states]
+        if not isinstance(parts[0][2], np.ndarray):
+            continue
+        if name in SCRATCH:
+            made.append(max((values for *_, values in parts), key=len))
+            continue
+        blocks = []
+        for ejector, state, values in parts:
+            begin = ejector * (len(values) // len(state.members))
+            blocks.append((begin, values))
+        size = max(begin + len(values) for begin, values in blocks)
+        array = np.zeros(size, dtype=blocks[0][1].dtype)
+        for begin, values in blocks:
+            array[begin : begin + len(values)] = values
+        made.append(array)
+    return made
 
 
 class Watch:
@@ -123,7 +126,7 @@ class Watch:
         self.services = services
         self.bits: list[int] = tables.graph.guards.tolist()
         self.stack = stack
-        self.ints, self.floats = guards_of(services, tables, stack.view.stride)
+        self.ints, self.floats = guards_of(services, tables)
         self.service_of = [s for s, part in enumerate(services) for _ in range(part.proxies)]
         self.first: list[int] = tables.graph.pool.tolist()
         self.sweeps: dict[int, Iterator[float]] = {
